@@ -1,0 +1,1 @@
+"""Rules compiled into checks over whole columns. Knows rules and Arrow, not files or databases."""

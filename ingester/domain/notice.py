@@ -1,0 +1,95 @@
+"""The catalogue of notices: every finding about a customer's data that this product can report.
+
+A notice is data, not an exception. Its code names the defect; the catalogue fixes its severity, the words the
+customer reads and the hint that says how to mend the row. Messages are templates over `{expected}` (and, where a
+template says so, `{value}`): the parts are constant for one check of one field, so a whole column shares one text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """An error keeps its row out of the import; a warning does not."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeCode:
+    """One kind of finding."""
+
+    code: str
+    severity: Severity
+    message: str
+    hint: str
+
+
+def _error(code: str, message: str, hint: str) -> NoticeCode:
+    return NoticeCode(code, Severity.ERROR, message, hint)
+
+
+def _warning(code: str, message: str, hint: str) -> NoticeCode:
+    return NoticeCode(code, Severity.WARNING, message, hint)
+
+
+_ALL = (
+    # --- the file as a whole -------------------------------------------------------------------------------------
+    _error("empty_file", "The file is empty", "Send a file with a header row."),
+    _error("unknown_entity", "{expected}", "Rename the file, or put it in the folder of its type."),
+    _error("ambiguous_entity", "{expected}", "Put the file in the folder of its type."),
+    _error("invalid_encoding", "The file is not valid UTF-8 text (byte {expected})", "Save the file as UTF-8."),
+    _error("unreadable_file", "The file cannot be read: {expected}", "Export the file again and check that it opens."),
+    _error("missing_header", "The file has no header row", "Put the column names in the first row."),
+    _error("duplicate_column", "The column name {expected} appears more than once", "Give every column its own name."),
+    _error("missing_column", "Required column {expected} is missing", "Add the column; see the template in /docs."),
+    _error("possibly_truncated", "The last record is cut off: {expected}", "Upload the file again, or approve it."),
+    _warning(
+        "unknown_column", "Column {expected} is not part of this type and was not imported", "Remove or rename it."
+    ),
+    # --- one row -------------------------------------------------------------------------------------------------
+    _error(
+        "wrong_cell_count", "The row has {value} cells, the header has {expected}", "Quote cells that hold a separator."
+    ),
+    _error("duplicate_row", "{expected}", "Keep one row for each key."),
+    _error("identical_row", "The row is an exact copy of an earlier row, which was kept", "Nothing needs to be done."),
+    # --- one cell ------------------------------------------------------------------------------------------------
+    _error("required", "Field is required", "Fill in a value."),
+    _error("invalid_type", "Invalid {expected}", "See the data dictionary in /docs for accepted formats."),
+    _error(
+        "number_too_large", "Number has too many digits; at most {expected} are kept exactly", "Shorten the number."
+    ),
+    _error("invalid_email", "Invalid email format", "An address looks like name@example.com."),
+    _error("invalid_uri", "Invalid URI format", "An address looks like https://example.com/page."),
+    _error("invalid_uuid", "Invalid UUID format", "A UUID looks like 123e4567-e89b-12d3-a456-426614174000."),
+    _error("invalid_enum_value", "Invalid enum value. Expected {expected}", "Use one of the expected values."),
+    _error(
+        "pattern_mismatch", "Value does not match the pattern {expected}", "See the example in the data dictionary."
+    ),
+    _error("below_minimum", "Value must be at least {expected}", "Correct the value."),
+    _error("above_maximum", "Value must be at most {expected}", "Correct the value."),
+    _error("too_short", "Value must have at least {expected}", "Correct the value."),
+    _error("too_long", "Value must have at most {expected}", "Shorten the value."),
+    _error("not_unique", "Value must be unique and appears more than once", "Keep the value on one record only."),
+    _error("ambiguous_time", "The hour happens twice on that day in {expected}", "Add the offset, as in +02:00."),
+    _error(
+        "nonexistent_time", "The hour does not exist on that day in {expected}", "Correct the time or add the offset."
+    ),
+    _error("invalid_text", "Text contains a NUL character", "Remove the character."),
+    # --- across entities -----------------------------------------------------------------------------------------
+    _error(
+        "reference_not_found",
+        "No {expected} with this key exists",
+        "Send the referenced record first, or correct the key.",
+    ),
+)
+
+CATALOGUE: dict[str, NoticeCode] = {notice.code: notice for notice in _ALL}
+
+
+def message(code: str, *, expected: str = "", value: str = "") -> str:
+    """The customer's sentence for one notice."""
+    return CATALOGUE[code].message.replace("{expected}", expected).replace("{value}", value)

@@ -1,0 +1,33 @@
+"""The seven phases of an import: their fixed names and order, and the account each one gives of itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class PhaseName(StrEnum):
+    """In the order they run."""
+
+    PREVALIDATION = "prevalidation"
+    PREPARSING = "preparsing"
+    TRANSFORMING = "transforming"
+    PARSING = "parsing"
+    VALIDATION = "validation"
+    PROCESSING = "processing"
+    CLEANUP = "cleanup"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PhaseRecord:
+    """One phase's own counts, in rows; `skipped_reason` says why a phase had nothing to do."""
+
+    name: PhaseName
+    total: int = 0
+    processed: int = 0
+    success: int = 0
+    error: int = 0
+    skipped_reason: str | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None

@@ -1,0 +1,1 @@
+"""From bytes to batches of text cells: detect, cut at row boundaries, read. Knows files, not rules."""
