@@ -1,0 +1,76 @@
+"""The server's own keys: made at first start, never replaced, readable by nobody else."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncssh
+
+_RSA_BITS = 3072
+
+
+class HostKeyError(Exception):
+    """A host key cannot be used; the message is one line and names the file and the fix."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HostKey:
+    """One private host key on disk."""
+
+    path: Path
+    algorithm: str
+    #: As clients show it: `SHA256:…`.
+    fingerprint: str
+
+
+def ensure_host_keys(folder: Path) -> tuple[HostKey, ...]:
+    """Return the host keys in `folder`, making an Ed25519 and an RSA key (with `.pub` files) where they are missing.
+
+    Raises `HostKeyError` for keys that are unreadable or open to others.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return (
+        _ensure(folder / "ssh_host_ed25519_key", lambda: asyncssh.generate_private_key("ssh-ed25519")),
+        _ensure(folder / "ssh_host_rsa_key", lambda: asyncssh.generate_private_key("ssh-rsa", key_size=_RSA_BITS)),
+    )
+
+
+def _ensure(path: Path, generate: Callable[[], asyncssh.SSHKey]) -> HostKey:
+    if not path.exists():
+        _write(path, generate().export_private_key(), 0o600)
+    try:
+        if path.stat().st_mode & 0o077:
+            raise HostKeyError(f"The host key {path} is open to other users; run: chmod 600 {path}")
+        key = asyncssh.read_private_key(path)
+    except (OSError, asyncssh.KeyImportError) as error:
+        raise HostKeyError(f"The host key {path} cannot be read: {error}; restore or delete it") from error
+    public = path.with_suffix(".pub")
+    if not public.exists():
+        _write(public, key.export_public_key(), 0o644)
+    return HostKey(path=path, algorithm=key.get_algorithm(), fingerprint=key.get_fingerprint())
+
+
+def _write(path: Path, content: bytes, mode: int) -> None:
+    """Write a whole file or none; of two processes starting at once, the first one's key stays."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            return
+    finally:
+        temporary.unlink()
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
