@@ -31,6 +31,10 @@ class PermanentError(IngesterError):
     """Trying again cannot help until somebody changes something."""
 
 
+class InvariantError(PermanentError):
+    """What must add up does not; nothing was committed."""
+
+
 class UsageError(PermanentError):
     """The operator asked for something that does not exist or is not allowed."""
 

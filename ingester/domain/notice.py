@@ -50,9 +50,21 @@ _ALL = (
     _warning(
         "unknown_column", "Column {expected} is not part of this type and was not imported", "Remove or rename it."
     ),
+    # --- our side ------------------------------------------------------------------------------------------------
+    _error("internal_error", "Something went wrong on our side; reference {expected}", "Nothing was imported. Ask us."),
+    _error("attempts_exhausted", "The import did not finish in {expected} attempts", "Nothing was imported. Ask us."),
+    _error("drop_missing", "The stored file is gone", "Send the file again."),
+    _error("canceled", "The import was canceled", "Send the file again if that was not meant."),
     # --- one row -------------------------------------------------------------------------------------------------
     _error(
-        "wrong_cell_count", "The row has {value} cells, the header has {expected}", "Quote cells that hold a separator."
+        "wrong_cell_count",
+        "The row does not have {expected} cells, as the header has",
+        "Put cells that hold a separator in quotes.",
+    ),
+    _error(
+        "broken_quotes",
+        "The quotes of this line are broken: one never closes, or text follows a closing one",
+        "Put the whole cell in quotes and double every quote inside it.",
     ),
     _error("duplicate_row", "{expected}", "Keep one row for each key."),
     _error("identical_row", "The row is an exact copy of an earlier row, which was kept", "Nothing needs to be done."),
@@ -73,7 +85,8 @@ _ALL = (
     _error("above_maximum", "Value must be at most {expected}", "Correct the value."),
     _error("too_short", "Value must have at least {expected}", "Correct the value."),
     _error("too_long", "Value must have at most {expected}", "Shorten the value."),
-    _error("not_unique", "Value must be unique and appears more than once", "Keep the value on one record only."),
+    _error("not_unique", "Value must be unique and appears more than once in the file", "Keep it on one record only."),
+    _error("value_taken", "Value must be unique and another record has it", "Keep it on one record only."),
     _error("ambiguous_time", "The hour happens twice on that day in {expected}", "Add the offset, as in +02:00."),
     _error(
         "nonexistent_time", "The hour does not exist on that day in {expected}", "Correct the time or add the offset."

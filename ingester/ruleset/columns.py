@@ -37,4 +37,3 @@ def match_columns(header: Sequence[str], entity: Entity) -> Iterator[ColumnMatch
             yield ColumnMatch(position, column, aliases[folded], "alias")
         else:
             yield ColumnMatch(position, column)
-

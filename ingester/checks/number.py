@@ -1,0 +1,85 @@
+"""Integers and exact decimals. A decimal stays text in one canonical form; it is never a float.
+
+Canonical: no plus sign, no zeros before the first or after the last digit that counts, no `-0`, no bare point.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ingester.checks.cells import BLANKS, lengths, without
+from ingester.checks.fault import Fault, Typed, present, where_false, where_true
+
+#: Digits kept on either side of the point.
+MAX_DIGITS = 38
+
+_AROUND = f"[{BLANKS}]*"
+_INTEGER = rf"\A{_AROUND}[+-]?[0-9]+{_AROUND}\z"
+_NUMBER = rf"\A{_AROUND}[+-]?(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+){_AROUND}\z"
+_CANONICAL = r"\A(?:0|-?(?:[1-9][0-9]*(?:\.[0-9]*[1-9])?|0\.[0-9]*[1-9]))\z"
+_TOO_LONG = rf"[0-9]{{{MAX_DIGITS + 1}}}"
+
+_INT64 = pa.int64()
+_LARGEST, _SMALLEST = str(2**63 - 1), str(2**63)
+
+
+def cast_integer(text: pa.StringArray) -> Typed:
+    """`[+-]?digits`, blanks around them ignored → int64."""
+    wrong = where_false(pc.match_substring_regex(text, _INTEGER))
+    faults = [Fault("invalid_type", "integer", wrong)] if wrong.size else []
+    text = without(text, wrong)
+    try:
+        return Typed(pc.cast(text, _INT64), faults)
+    except pa.ArrowInvalid:
+        # Blanks, a plus sign, many zeros, or a number that does not fit.
+        negative, digits = _sign_and_digits(text)
+        digits = pc.ascii_ltrim(digits, characters="0")
+        size = lengths(digits)
+        limit = pc.if_else(negative, _SMALLEST, _LARGEST)
+        over = pc.and_(pa.array(size == len(_LARGEST)), pc.greater(digits, limit))
+        large = np.union1d(np.flatnonzero((size > len(_LARGEST)) & present(text)), where_true(over))
+        if large.size:
+            faults.append(Fault("invalid_type", f"integer. Expected -{_SMALLEST} to {_LARGEST}", large))
+        digits = pc.if_else(pc.equal(digits, ""), "0", digits)
+        signed = pc.binary_join_element_wise(pc.if_else(negative, "-", ""), digits, "")
+        return Typed(pc.cast(without(signed, large), _INT64), faults)
+
+
+def cast_number(text: pa.StringArray) -> Typed:
+    """`[+-]?(digits[.digits]|.digits)`, blanks around it ignored → canonical decimal text."""
+    odd = where_false(pc.match_substring_regex(text, _CANONICAL))
+    faults = []
+    if odd.size:
+        chosen = text.take(pa.array(odd))
+        wrong = where_false(pc.match_substring_regex(chosen, _NUMBER))
+        if wrong.size:
+            faults.append(Fault("invalid_type", "number", odd[wrong]))
+        mask = np.zeros(len(text), np.bool_)
+        mask[odd] = True
+        text = pc.replace_with_mask(text, pa.array(mask), _canonical(without(chosen, wrong)))
+    size = lengths(text)
+    if size.size and size.max() > MAX_DIGITS:
+        large = where_true(pc.match_substring_regex(text, _TOO_LONG))
+        if large.size:
+            expected = f"{MAX_DIGITS} before and {MAX_DIGITS} after the point"
+            faults.append(Fault("number_too_large", expected, large))
+            text = without(text, large)
+    return Typed(text, faults)
+
+
+def _sign_and_digits(text: pa.StringArray) -> tuple[pa.BooleanArray, pa.StringArray]:
+    trimmed = pc.ascii_trim(text, characters=BLANKS)
+    return pc.starts_with(trimmed, "-"), pc.ascii_ltrim(trimmed, characters="+-")
+
+
+def _canonical(text: pa.StringArray) -> pa.StringArray:
+    negative, digits = _sign_and_digits(text)
+    fraction = pc.match_substring(digits, ".")
+    digits = pc.if_else(fraction, pc.ascii_rtrim(digits, characters="0"), digits)
+    digits = pc.ascii_ltrim(pc.ascii_rtrim(digits, characters="."), characters="0")
+    bare = pc.or_(pc.equal(digits, ""), pc.starts_with(digits, "."))
+    digits = pc.if_else(bare, pc.binary_join_element_wise("0", digits, ""), digits)
+    minus = pc.and_(negative, pc.not_equal(digits, "0"))
+    return pc.if_else(minus, pc.binary_join_element_wise("-", digits, ""), digits)

@@ -1,0 +1,41 @@
+"""Strings: kept as sent. A NUL character, which databases refuse, and a format are checked here."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ingester.checks.cells import content, lengths, offsets, without
+from ingester.checks.fault import Fault, Typed, present, where_false, where_true
+from ingester.checks.formats import FORMATS
+
+
+class StringCast:
+    """Cells of one string field, checked for its `format`."""
+
+    def __init__(self, format_name: str) -> None:
+        self._format = FORMATS.get(format_name)
+
+    def __call__(self, text: pa.StringArray) -> Typed:
+        """Cast one column."""
+        faults = []
+        if _has_nul(text):
+            nul = where_true(pc.match_substring(text, "\0"))
+            faults.append(Fault("invalid_text", "", nul))
+            text = without(text, nul)
+        if self._format is not None:
+            wrong = where_false(pc.match_substring_regex(text, self._format.pattern))
+            limit = self._format.max_length
+            if limit is not None:
+                wrong = np.union1d(wrong, np.flatnonzero((lengths(text) > limit) & present(text)))
+            if wrong.size:
+                faults.append(Fault(self._format.code, "", wrong))
+                text = without(text, wrong)
+        return Typed(text, faults)
+
+
+def _has_nul(text: pa.StringArray) -> bool:
+    ends = offsets(text)
+    data = content(text)[ends[0] : ends[-1]]
+    return bool(data.size and data.min() == 0)

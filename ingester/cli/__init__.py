@@ -1,0 +1,23 @@
+"""The command line: one module for each group of commands; none has logic of its own.
+
+Heavy parts load when a command needs them, so that `--help` and the small commands are quick.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from ingester.domain.errors import IngesterError
+
+
+def main() -> None:
+    """Run one command. A mistake of the user's is one line on standard error and exit code 1."""
+    from ingester.cli.app import app
+
+    try:
+        app()
+    except IngesterError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)

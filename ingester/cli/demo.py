@@ -1,0 +1,129 @@
+"""`ingester demo`: a real service in a scratch folder, a real upload over SFTP, and what came back."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import json
+import tempfile
+import time
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from ingester.cli.summary import print_summary
+from ingester.domain.errors import IngesterError
+
+if TYPE_CHECKING:
+    import asyncssh
+
+    from ingester.service import Ready
+
+_TENANT = "acme"
+_SECONDS = 30.0
+
+#: Eight customers, five of whom have something wrong with them.
+_CUSTOMERS = files("ingester.cli").joinpath("demo.csv")
+
+
+def demo() -> None:
+    """Watch a file go in over SFTP and its report come back: own folder, free ports, under five seconds."""
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="ingester-demo-") as scratch:
+        asyncio.run(_demo(Path(scratch)))
+    typer.echo(f"\nThat took {time.monotonic() - started:.1f} s. Run it yourself with: ingester up")
+
+
+async def _demo(scratch: Path) -> None:
+    import asyncssh
+
+    from ingester import log, settings
+    from ingester.ruleset.shipped import in_force
+    from ingester.service import Service
+    from ingester.store.tenant import Tenants
+
+    console = Console(highlight=False, soft_wrap=True)
+    # The demo's own output is the point; the service's log would drown it.
+    found = settings.load(data_dir=scratch / "data", sftp={"host": "127.0.0.1", "port": 0}, log_level="ERROR")
+    log.configure(found.log_format, found.log_level)
+    service = Service(found)
+    key = asyncssh.generate_private_key("ssh-ed25519")
+    tenants = Tenants(service.ledger)
+    tenants.add(_TENANT, list(in_force(found.rules_dirs).catalogues))
+    tenants.add_key(_TENANT, key.export_public_key("openssh").decode())
+    service.directory.tenant(_TENANT).create()
+
+    customer: list[asyncio.Task[None]] = []
+    stop = asyncio.Event()
+
+    def on_ready(ready: Ready) -> None:
+        customer.append(asyncio.create_task(_upload_and_show(console, ready, key)))
+        customer[0].add_done_callback(lambda _: stop.set())
+
+    await service.run(on_ready, stop)
+    await customer[0]
+
+
+async def _upload_and_show(console: Console, ready: Ready, key: asyncssh.SSHKey) -> None:
+    import asyncssh
+
+    name = "customers_demo.csv"
+    console.print(f"An SFTP server listens on {ready.host} port {ready.sftp_port}. {_TENANT} uploads {name}:\n")
+    console.print(_CUSTOMERS.read_text(encoding="utf-8"), markup=False)
+    async with (
+        asyncssh.connect(
+            ready.host,
+            ready.sftp_port,
+            username=_TENANT,
+            client_keys=[key],
+            known_hosts=([asyncssh.read_public_key(each.path.with_suffix(".pub")) for each in ready.host_keys], [], []),
+            config=None,
+        ) as connection,
+        connection.start_sftp_client() as client,
+    ):
+        async with client.open(f"/inbox/{name}", "wb") as file:
+            await file.write(_CUSTOMERS.read_bytes())
+        landed = time.monotonic()
+        status = await _final_status(client)
+        console.print(f"{1000 * (time.monotonic() - landed):.0f} ms after the upload its report is in /outbox:\n")
+        print_summary(status)
+        for kind, columns in (
+            ("errors", ("row", "line", "key", "field", "code", "message", "value")),
+            ("rejects", ("external_id", "email", "lifecycle_status", "created_on", "balance", "_row", "_errors")),
+        ):
+            file_name = status["files"][kind]
+            rows = csv.DictReader(io.StringIO(await _read(client, f"/outbox/{file_name}")))
+            table = Table(title=f"/outbox/{file_name}", title_justify="left", box=box.SIMPLE, pad_edge=False)
+            for column in columns:
+                table.add_column(column, overflow="fold")
+            for row in rows:
+                table.add_row(*(row[column] for column in columns))
+            console.print(table)
+        console.print("The rejects file can be mended in a spreadsheet and dropped back. The original is in /archive.")
+
+
+async def _final_status(client: asyncssh.SFTPClient) -> dict[str, Any]:
+    """Wait for the status file, as any customer's script would."""
+    deadline = time.monotonic() + _SECONDS
+    while time.monotonic() < deadline:
+        for name in await client.listdir("/outbox"):
+            if not name.endswith(".status.json"):
+                continue
+            document: dict[str, Any] = json.loads(await _read(client, f"/outbox/{name}"))
+            if document["status"] == "completed":
+                return document
+            if document["status"] not in ("queued", "processing"):
+                raise IngesterError(f"the demo's import is {document['status']}: {document['message']}")
+        await asyncio.sleep(0.02)
+    raise IngesterError(f"no report came within {_SECONDS:.0f} s", fix="Run `ingester up` and look at its log.")
+
+
+async def _read(client: asyncssh.SFTPClient, path: str) -> str:
+    async with client.open(path, "r", encoding="utf-8-sig") as file:
+        return str(await file.read())

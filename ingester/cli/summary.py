@@ -1,0 +1,44 @@
+"""What an import did, for people at a terminal and for scripts that look at the exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+_ALL_ACCEPTED, _SOME_REFUSED, _FAILED, _STOPPED = 0, 2, 3, 4
+
+
+def exit_code(document: Mapping[str, Any]) -> int:
+    """0 all accepted, 2 some rows refused, 3 failed, 4 held, canceled or expired; from a status document."""
+    if document["status"] == "completed":
+        return _ALL_ACCEPTED if document["outcome"] == "accepted" else _SOME_REFUSED
+    return _FAILED if document["status"] in ("failed", "timed_out") else _STOPPED
+
+
+def print_summary(document: Mapping[str, Any], folder: Path | None = None) -> None:
+    """A few lines: how it ended, the counts, the first errors and where the files are."""
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    ended = document["outcome"] or document["reason"] or ""
+    console.print(f"{document['file']['name']}: {document['status']} {ended}".rstrip())
+    if document["message"]:
+        console.print(f"  {document['message']}")
+    stats = document["stats"]
+    if stats is not None:
+        console.print(
+            f"  {stats['total_rows']:,} rows: {stats['valid_rows']:,} valid, {stats['error_rows']:,} wrong, "
+            f"{stats['duplicate_rows']:,} duplicate"
+        )
+        if stats["created_count"] is not None:
+            console.print(
+                f"  {stats['created_count']:,} created, {stats['updated_count']:,} updated, "
+                f"{stats['skipped_count']:,} unchanged" + (" (predicted)" if document["dry_run"] else "")
+            )
+    for count in document["counts"]:
+        field = f" {count['field']}" if count["field"] else ""
+        console.print(f"  {count['rows']:,} x {count['severity']} {count['code']}{field}")
+    for name in document["files"].values():
+        if name is not None:
+            console.print(f"  see {folder / name if folder is not None else name}")

@@ -1,0 +1,170 @@
+"""`ingester tenant …`: customers and the SSH keys they log in with."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from ingester.cli.options import DataDir, Json, opened, print_json
+from ingester.domain.errors import UsageError
+from ingester.outbox import status
+from ingester.ruleset.shipped import in_force
+from ingester.store.ledger_tables import Tenant, TenantKey
+from ingester.store.tenant import Tenants, fingerprint
+
+app = typer.Typer(no_args_is_help=True, help="Add, show and remove customers and their keys.")
+
+_Name = Annotated[str, typer.Argument(metavar="T", help="The tenant's name, which is also its SFTP login.")]
+
+
+@app.command(epilog="Examples: `ingester tenant add acme` · `ingester tenant add acme --catalogue field_service`")
+def add(
+    name: _Name,
+    catalogue: Annotated[
+        list[str] | None, typer.Option(help="A catalogue it may send; repeat for more. Default: every one there is.")
+    ] = None,
+    timezone: Annotated[str, typer.Option(help="For times without an offset, such as Europe/Berlin.")] = "UTC",
+    data_dir: DataDir = None,
+) -> None:
+    """Add a customer with its inbox, outbox, archive and docs."""
+    with opened(data_dir) as (ledger, directory, settings):
+        known = in_force(settings.rules_dirs).catalogues
+        for wanted in catalogue or ():
+            if wanted not in known:
+                raise UsageError(f"there is no catalogue '{wanted}'", fix=f"There are: {', '.join(known)}.")
+        Tenants(ledger).add(name, catalogue or list(known), timezone)
+        directory.tenant(name).create()
+        typer.echo(f"tenant '{name}' added; next: ingester tenant key {name} add id_ed25519.pub")
+
+
+@app.command("list")
+def list_tenants(data_dir: DataDir = None, as_json: Json = False) -> None:
+    """List the customers."""
+    with opened(data_dir) as (ledger, _, _):
+        tenants = Tenants(ledger)
+        found = [_described(tenant, tenants.keys(tenant.name)) for tenant in tenants.all()]
+    if as_json:
+        print_json(found)
+        return
+    table = Table(box=box.SIMPLE, pad_edge=False)
+    for column in ("tenant", "catalogues", "timezone", "keys"):
+        table.add_column(column)
+    for tenant in found:
+        table.add_row(tenant["name"], ", ".join(tenant["catalogues"]), tenant["timezone"], str(len(tenant["keys"])))
+    Console().print(table)
+
+
+@app.command()
+def show(name: _Name, data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Show one customer, its folders and its keys."""
+    with opened(data_dir) as (ledger, directory, _):
+        tenants = Tenants(ledger)
+        found = _described(tenants.get(name), tenants.keys(name))
+        found["folder"] = str(directory.tenant(name).root.absolute())
+    if as_json:
+        print_json(found)
+        return
+    for key in ("name", "timezone", "folder"):
+        typer.echo(f"{key}: {found[key]}")
+    typer.echo(f"catalogues: {', '.join(found['catalogues'])}")
+    for key in found["keys"]:
+        typer.echo(f"key: {key['fingerprint']} {key['type']} {key['comment']}".rstrip())
+
+
+@app.command()
+def remove(name: _Name, data_dir: DataDir = None) -> None:
+    """Remove a customer: its keys stop working at the next login; its files and history stay."""
+    with opened(data_dir) as (ledger, _, _):
+        Tenants(ledger).remove(name)
+    typer.echo(f"tenant '{name}' removed")
+
+
+class _Verb(StrEnum):
+    ADD = "add"
+    LIST = "list"
+    REMOVE = "remove"
+
+
+@app.command(
+    epilog="Examples: `ingester tenant key acme add ~/.ssh/id_ed25519.pub` · `ingester tenant key acme list` · "
+    "`ingester tenant key acme remove SHA256:…`"
+)
+def key(
+    name: _Name,
+    verb: Annotated[_Verb, typer.Argument(help="What to do.")],
+    file: Annotated[
+        str | None, typer.Argument(help="A public key file (OpenSSH, PEM or RFC 4716), or a fingerprint to remove.")
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Add, list or remove the SSH public keys that log in as a customer."""
+    with opened(data_dir) as (ledger, _, _):
+        tenants = Tenants(ledger)
+        tenants.get(name)
+        if verb is _Verb.LIST:
+            keys = [_key(key) for key in tenants.keys(name)]
+            if as_json:
+                print_json(keys)
+                return
+            for item in keys:
+                typer.echo(f"{item['fingerprint']} {item['type']} {item['comment']}".rstrip())
+            return
+        if file is None:
+            raise UsageError(
+                f"which key is to be {'added' if verb is _Verb.ADD else 'removed'}?",
+                fix=f"Say: ingester tenant key {name} {verb} FILE",
+            )
+        if verb is _Verb.ADD:
+            added = tenants.add_key(name, _public_key(Path(file)))
+            typer.echo(f"key {added.fingerprint} may log in as '{name}'")
+            return
+        gone = file if file.startswith("SHA256:") else _fingerprint(Path(file))
+        tenants.remove_key(name, gone)
+        typer.echo(f"key {gone} may no longer log in as '{name}'")
+
+
+def _public_key(file: Path) -> str:
+    """One line in OpenSSH form, from any of the forms in which customers send their key."""
+    import asyncssh
+
+    try:
+        text = file.read_bytes()
+    except OSError as error:
+        raise UsageError(f"the key file {file} cannot be read: {error.strerror}") from None
+    if b"PRIVATE KEY" in text:
+        raise UsageError(f"{file} is a private key", fix="Give the public one (.pub) and keep this one secret.")
+    try:
+        public = asyncssh.import_public_key(text)
+    except asyncssh.KeyImportError:
+        raise UsageError(f"{file} is not an SSH public key", fix="Give the .pub file made by ssh-keygen.") from None
+    return public.export_public_key("openssh").decode().strip()
+
+
+def _fingerprint(file: Path) -> str:
+    return fingerprint(_public_key(file).split()[1])
+
+
+def _described(tenant: Tenant, keys: Any) -> dict[str, Any]:
+    return {
+        "name": tenant.name,
+        "catalogues": tenant.catalogues,
+        "timezone": tenant.timezone,
+        "created_at": status.moment(tenant.created_at),
+        "keys": [_key(key) for key in keys],
+    }
+
+
+def _key(key: TenantKey) -> dict[str, Any]:
+    return {
+        "fingerprint": key.fingerprint,
+        "type": key.public_key.split()[0],
+        "comment": key.comment,
+        "created_at": status.moment(key.created_at),
+    }

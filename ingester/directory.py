@@ -1,0 +1,158 @@
+"""The data directory: where everything is on disk, and that only one service uses it at a time.
+
+`spool/` is on the same filesystem as the tenants' folders, so that everything moves by rename.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from ingester.domain.errors import ConfigurationError
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_file(path: Path) -> None:
+    """Make a file's bytes durable. After a failure the file must not be trusted nor synced again."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@dataclass(frozen=True, slots=True)
+class TenantFolders:
+    """The four folders a tenant sees."""
+
+    root: Path
+
+    @property
+    def inbox(self) -> Path:
+        """Where a local process may drop files; SFTP drops never touch it."""
+        return self.root / "inbox"
+
+    @property
+    def outbox(self) -> Path:
+        """Status files, error and rejects files."""
+        return self.root / "outbox"
+
+    @property
+    def archive(self) -> Path:
+        """Originals of imports that have ended, by day."""
+        return self.root / "archive"
+
+    @property
+    def docs(self) -> Path:
+        """Generated help for the tenant."""
+        return self.root / "docs"
+
+    def create(self) -> None:
+        """Make the folders."""
+        for folder in (self.inbox, self.outbox, self.archive, self.docs):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+
+
+@dataclass(frozen=True, slots=True)
+class DataDirectory:
+    """Every path under one data directory. Paths kept in a database are relative to `root`."""
+
+    root: Path
+
+    @property
+    def ledger(self) -> Path:
+        """SQLite file of the ledger."""
+        return self.root / "ledger.db"
+
+    @property
+    def data(self) -> Path:
+        """SQLite file of entity tables and outcomes."""
+        return self.root / "ingester.db"
+
+    @property
+    def host_keys(self) -> Path:
+        """SSH host keys."""
+        return self.root / "host_keys"
+
+    @property
+    def incoming(self) -> Path:
+        """Uploads in flight; nothing here was answered OK."""
+        return self.root / "spool" / "incoming"
+
+    @property
+    def drops(self) -> Path:
+        """Landed files whose import has not ended, named by drop id."""
+        return self.root / "spool" / "drops"
+
+    @property
+    def quarantine(self) -> Path:
+        """Landed files whose import failed, named by drop id."""
+        return self.root / "spool" / "quarantine"
+
+    @property
+    def work(self) -> Path:
+        """One scratch folder for each attempt."""
+        return self.root / "spool" / "work"
+
+    @property
+    def sleepers(self) -> Path:
+        """Sockets of sleeping workers."""
+        return self.root / "run" / "wake"
+
+    @property
+    def announcement(self) -> Path:
+        """What a running service says of itself: `{"pid", "host", "sftp_port"}`."""
+        return self.root / "run" / "up.json"
+
+    def tenant(self, name: str) -> TenantFolders:
+        """One tenant's folders."""
+        return TenantFolders(self.root / "tenants" / name)
+
+    def drop_file(self, drop_id: str, location: str) -> Path:
+        """Where a drop's bytes are: at its recorded location, or where a crash left them on the way there."""
+        places = (self.root / location, self.drops / drop_id, self.quarantine / drop_id)
+        return next((place for place in places if place.exists()), places[0])
+
+    def relative(self, path: Path) -> str:
+        """How a path under this directory is written in a database."""
+        return str(path.relative_to(self.root))
+
+    def create(self) -> None:
+        """Make the directory and its folders, readable by the service's user and group only."""
+        try:
+            for folder in (self.incoming, self.drops, self.quarantine, self.work, self.sleepers, self.root / "tenants"):
+                folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+            probe = self.incoming / ".writable"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise ConfigurationError(
+                f"the data directory {self.root} cannot be written: {error.strerror}",
+                fix="Create it for this user, or choose another with --data-dir or INGESTER_DATA_DIR.",
+            ) from error
+
+    def lock(self) -> int:
+        """Take the directory for this process and its children; released when the last of them ends."""
+        descriptor = os.open(self.root / "run" / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(descriptor, 20).decode(errors="replace").strip()
+            os.close(descriptor)
+            raise ConfigurationError(
+                f"another ingester (process {holder or 'unknown'}) is using the data directory {self.root}",
+                fix="Stop it, or choose another with --data-dir.",
+            ) from None
+        os.truncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        return descriptor

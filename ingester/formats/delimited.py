@@ -1,0 +1,150 @@
+"""Delimited text as a reader sees it: a header, blocks of rows in order, and single rows again by number."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+
+import numpy as np
+import pyarrow as pa
+
+from ingester.formats.block import Block, parse
+from ingester.formats.cut import Positions
+from ingester.formats.detect import Detected, detect
+from ingester.formats.header import read_header
+from ingester.formats.piece import Finder, Piece
+from ingester.formats.selection import select
+
+BLOCK_BYTES = 8 << 20
+
+S = TypeVar("S")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Extent:
+    """Where a piece is, so that its rows can be read again."""
+
+    offset: int
+    end: int
+    first_row: int
+    first_line: int
+
+
+class DelimitedReader:
+    """Reads one file, in memory bounded by `block_bytes` and `threads`, never by the file.
+
+    The constructor and the iterators raise UnreadableFile: `empty_file`, `missing_header`, `invalid_encoding` with
+    the byte's offset, `unreadable_file` for what is no delimited text or has a row over 16 MiB.
+    """
+
+    def __init__(
+        self, path: Path, detected: Detected | None = None, *, block_bytes: int = BLOCK_BYTES, threads: int = 2
+    ) -> None:
+        self._path = path
+        self._block_bytes = block_bytes
+        self._threads = threads
+        self._extents: list[_Extent] = []
+        self.detected = detected or detect(path)
+        #: Known when `blocks` or `map` is exhausted.
+        self.total_rows = 0
+        #: Known then, too: why the last record looks cut off; None if it does not.
+        self.truncated: str | None = None
+        with path.open("rb") as file:
+            self._header = read_header(file.fileno(), self.detected)
+
+    @property
+    def header(self) -> list[str]:
+        """The column names as sent, without blanks around them; a name may come twice."""
+        return self._header.names
+
+    def blocks(self) -> Iterator[Block]:
+        """Every block in file order, parsed ahead in threads."""
+        return self.map(lambda block: block)
+
+    def map(self, function: Callable[[Block], T]) -> Iterator[T]:
+        """What `function` makes of every block, in file order; it is called in the threads that parse."""
+        width, delimiter = len(self.header), self.detected.delimiter
+        self._extents, self.total_rows, self.truncated = [], 0, None
+
+        def work(piece: Piece) -> tuple[str | None, str | None, T]:
+            block = parse(piece, width, delimiter)
+            return _open_quote(piece), _short_end(piece, block.ragged, width), function(block)
+
+        with self._path.open("rb") as file:
+            still_open = None
+            for open_quote, short_end, result in _in_order(work, self._pieces(file), self._threads):
+                still_open = still_open or open_quote
+                # Of the end of the file only the last block can tell.
+                self.truncated = still_open or short_end
+                yield result
+
+    def read_rows(self, wanted: Positions) -> Iterator[tuple[pa.Int64Array, pa.Int64Array, pa.RecordBatch]]:
+        """The rows numbered in `wanted` (sorted) as they were sent, block by block: numbers, lines, string columns.
+
+        Only after `blocks` or `map` was exhausted; reads only the blocks that hold wanted rows. Rows with too few
+        or too many cells, and broken ones, are made to fit as `selection.select` says.
+        """
+        width, delimiter = len(self.header), self.detected.delimiter
+        firsts = np.array([extent.first_row for extent in self._extents], np.int64)
+        owners = np.searchsorted(firsts, wanted, side="right") - 1
+
+        def work(part: tuple[Piece, Positions]) -> tuple[pa.Int64Array, pa.Int64Array, pa.RecordBatch]:
+            piece, mine = part
+            rows, cells = select(piece, mine, width, delimiter)
+            return rows, pa.array(piece.lines_of(rows.to_numpy())), cells
+
+        with self._path.open("rb") as file:
+            finder = self._finder(file)
+            parts = (
+                (finder.again(extent.offset, extent.end, extent.first_row, extent.first_line), wanted[owners == owner])
+                for owner, extent in ((owner, self._extents[owner]) for owner in np.unique(owners))
+            )
+            yield from _in_order(work, parts, self._threads)
+
+    def _finder(self, file: BinaryIO) -> Finder:
+        size = self._path.stat().st_size
+        return Finder(file.fileno(), size, self.detected.delimiter, len(self.header), self._block_bytes)
+
+    def _pieces(self, file: BinaryIO) -> Iterator[Piece]:
+        for piece in self._finder(file).pieces(self._header.end, self._header.next_line):
+            self._extents.append(_Extent(piece.offset, piece.end, piece.first_row, piece.first_line))
+            self.total_rows = piece.next_row - 1
+            yield piece
+
+
+def _open_quote(piece: Piece) -> str | None:
+    """The quote of `piece` that is still open where the file ends, even if the lines after it read cleanly."""
+    if piece.mended and piece.mended.open_line is not None:
+        return f"the quote that opens on line {piece.first_line + piece.mended.open_line} never closes"
+    return None
+
+
+def _short_end(piece: Piece, ragged: pa.RecordBatch, width: int) -> str | None:
+    """How `piece`, if it is the last, ends in the middle of a row."""
+    if piece.raw.endswith((b"\n", b"\r")) or not ragged.num_rows:
+        return None
+    row, line, cells = (column[-1].as_py() for column in ragged.columns)
+    if row == piece.next_row - 1 and cells < width:
+        return f"line {line} ends after {cells} of {width} cells, without a line end"
+    return None
+
+
+def _in_order(work: Callable[[S], T], items: Iterable[S], threads: int) -> Iterator[T]:
+    """`work` done on every item by threads, results in the order of the items, few items ahead of what is taken."""
+    pending: deque[Future[T]] = deque()
+    with ThreadPoolExecutor(threads, thread_name_prefix="block") as pool:
+        try:
+            for item in items:
+                pending.append(pool.submit(work, item))
+                if len(pending) > threads:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            for future in pending:
+                future.cancel()

@@ -1,0 +1,227 @@
+"""The one door: a complete file becomes a durable drop with a queued import.
+
+Every origin hands its file to one landing thread, which commits together what arrives together:
+fsync the files → rename them into place → fsync the folder → one ledger commit → answer OK. A crash before the
+commit leaves a file that nobody was told about, and start-up removes it; after it, the file is ours.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import uuid
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+from sqlalchemy.exc import IntegrityError
+
+from ingester import fault, wake
+from ingester.directory import DataDirectory, sync_file, sync_folder
+from ingester.domain.errors import TransientError, UsageError
+from ingester.domain.status import Origin
+from ingester.outbox import status
+from ingester.routing import Router
+from ingester.store.database import now
+from ingester.store.ledger import Ledger
+from ingester.store.ledger_tables import Drop, Import
+from ingester.store.tenant import Tenants
+
+log = structlog.get_logger()
+
+#: Arrivals committed together at most; those that come meanwhile wait for the next commit.
+_GROUP = 256
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Arrival:
+    """A complete file, on the data directory's filesystem, that its origin will not touch again."""
+
+    tenant: str
+    origin: Origin
+    #: Relative to the inbox; empty for the inbox itself.
+    folder: str
+    name: str
+    path: Path
+    size: int
+    sha256: str
+    origin_ref: str | None = None
+    session: str | None = None
+    address: str | None = None
+
+
+@dataclass(slots=True)
+class _Landing:
+    arrival: Arrival
+    answer: Future[str]
+    drop: Drop | None = None
+    job: Import | None = None
+
+
+class Intake:
+    """Lands files. One per process; `submit` may be called from any thread."""
+
+    def __init__(self, ledger: Ledger, router: Router, directory: DataDirectory) -> None:
+        self._ledger = ledger
+        self._tenants = Tenants(ledger)
+        self._router = router
+        self._directory = directory
+        self._arrivals: queue.SimpleQueue[_Landing | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="landing", daemon=True)
+
+    def start(self) -> None:
+        """Begin to land."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Land what was submitted, then end."""
+        self._arrivals.put(None)
+        self._thread.join()
+
+    def submit(self, arrival: Arrival) -> Future[str]:
+        """Hand over a file. The future holds the drop's id once it is durable and recorded, or why it is not."""
+        answer: Future[str] = Future()
+        self._arrivals.put(_Landing(arrival, answer))
+        return answer
+
+    def nudge(self) -> None:
+        """Wake the workers for something that is queued by now."""
+        wake.nudge(self._directory.sleepers)
+
+    def _run(self) -> None:
+        while (first := self._arrivals.get()) is not None:
+            group, more = [first], True
+            while more and len(group) < _GROUP:
+                try:
+                    landing = self._arrivals.get_nowait()
+                except queue.Empty:
+                    break
+                if landing is None:
+                    # Come back for the end after this group.
+                    self._arrivals.put(None)
+                    more = False
+                else:
+                    group.append(landing)
+            self._land(group)
+
+    def _land(self, group: Sequence[_Landing]) -> None:
+        ready = [landing for landing in group if self._attempt(landing, self._prepare)]
+        try:
+            for folder in {(self._directory.root / drop.location).parent for drop in _drops(ready)}:
+                sync_folder(folder)
+            fault.point("landing.folder_synced")
+            self._commit(ready)
+        except Exception as error:
+            # The files stay: should the commit have reached the disk after all, they are needed. Start-up decides.
+            log.exception("landing_failed", files=len(ready))
+            for landing in ready:
+                landing.answer.set_exception(TransientError("the file could not be recorded", cause=str(error)))
+            return
+        fault.point("landing.committed")
+        for landing in ready:
+            assert landing.drop is not None
+            landing.answer.set_result(landing.drop.id)
+        for landing in ready:
+            self._attempt(landing, self._tell)
+        self.nudge()
+
+    def _attempt(self, landing: _Landing, step: Callable[[_Landing], None]) -> bool:
+        """Do one step for one file; its failure is not the others'."""
+        try:
+            step(landing)
+        except Exception as error:
+            log.exception("landing_failed", tenant=landing.arrival.tenant, file=landing.arrival.name)
+            if not landing.answer.done():
+                landing.answer.set_exception(error)
+            return False
+        return True
+
+    def _prepare(self, landing: _Landing) -> None:
+        """Make one file durable under its drop id, and decide what is to be done with it."""
+        arrival, at = landing.arrival, now()
+        tenant = self._tenants.find(arrival.tenant)
+        if tenant is None:
+            raise UsageError(f"there is no tenant '{arrival.tenant}'")
+        route = self._router.route(tenant, list(self._tenants.feeds(tenant.name)), arrival.folder, arrival.name)
+        drop_id = str(uuid.uuid4())
+        home = self._directory.drops if route.entity is not None else self._directory.quarantine
+        fault.point("landing.written")
+        sync_file(arrival.path)
+        fault.point("landing.fsynced")
+        arrival.path.rename(home / drop_id)
+        fault.point("landing.renamed")
+        landing.drop = Drop(
+            id=drop_id,
+            tenant=tenant.name,
+            origin=arrival.origin,
+            folder=arrival.folder,
+            name=arrival.name,
+            shown_folder=arrival.folder,
+            shown_name=arrival.name,
+            size=arrival.size,
+            sha256=arrival.sha256,
+            origin_ref=arrival.origin_ref,
+            session=arrival.session,
+            address=arrival.address,
+            location=self._directory.relative(home / drop_id),
+            landed_at=at,
+        )
+        import_id = str(uuid.uuid4())
+        job = Import(
+            id=import_id,
+            short_id=import_id[:8],
+            tenant=tenant.name,
+            drop_id=drop_id,
+            due_at=at,
+            created_at=at,
+        )
+        self._router.apply(route, job)
+        landing.job = job
+
+    def _commit(self, ready: Sequence[_Landing]) -> None:
+        """Record the group; a short id that the tenant has had before is drawn again."""
+        while True:
+            try:
+                # Copies: a transaction that fails leaves its objects unusable.
+                self._ledger.land(
+                    [
+                        (Drop(**landing.drop.model_dump()), Import(**landing.job.model_dump()))
+                        for landing in ready
+                        if landing.drop is not None and landing.job is not None
+                    ]
+                )
+            except IntegrityError as error:
+                if "short_id" not in str(error.orig):
+                    raise
+                for landing in ready:
+                    assert landing.job is not None
+                    landing.job.id = str(uuid.uuid4())
+                    landing.job.short_id = landing.job.id[:8]
+            else:
+                return
+
+    def _tell(self, landing: _Landing) -> None:
+        """Show the first status. A worker may have been faster; its status stays."""
+        assert landing.drop is not None
+        assert landing.job is not None
+        drop, job = landing.drop, landing.job
+        outbox = self._directory.tenant(drop.tenant).outbox
+        status.put(outbox, status.document(job, drop), self._directory.work, replace=False)
+        log.info(
+            "drop_landed",
+            tenant=drop.tenant,
+            import_id=job.id,
+            short_id=job.short_id,
+            file=drop.name,
+            bytes=drop.size,
+            sha256=drop.sha256,
+            origin=drop.origin.value,
+            entity=job.entity,
+            reason=job.reason,
+        )
+
+
+def _drops(landings: Sequence[_Landing]) -> list[Drop]:
+    return [landing.drop for landing in landings if landing.drop is not None]

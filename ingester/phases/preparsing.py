@@ -1,0 +1,49 @@
+"""Phase 2: rows of the file that share a key. The policy says which of them, if any, is kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ingester.domain import notice
+from ingester.domain.phase import PhaseName, PhaseRecord
+from ingester.domain.status import DuplicateHandling
+from ingester.phases.account import Account
+from ingester.ruleset.model import Entity
+from ingester.spill.notices import Kind, Notices
+from ingester.spill.repeats import FIRST, IDENTICAL, LAST, repeats
+from ingester.spill.rows import ROW, Rows
+from ingester.spill.verdict import Verdict
+
+_SAID = {
+    DuplicateHandling.IGNORE_ALL: "Another row of the file has the same key; none of them was imported",
+    DuplicateHandling.USE_FIRST: "Another row of the file has the same key; the first one was used",
+    DuplicateHandling.USE_LAST: "Another row of the file has the same key; the last one was used",
+}
+
+
+def run(
+    rows: Rows, entity: Entity, notices: Notices, verdict: Verdict, workspace: Path, policy: DuplicateHandling
+) -> PhaseRecord:
+    """Refuse duplicates among the rows that are good so far. Exact copies are no conflict: the first is kept."""
+    account = Account(PhaseName.PREPARSING)
+    total = verdict.valid_rows
+    if not entity.primary_key:
+        return account.skip("the entity has no key: every row is a new record", total=total)
+    conflict = Kind("duplicate_row", entity.primary_key, notice.message("duplicate_row", expected=_SAID[policy]))
+    copy = Kind("identical_row", entity.primary_key, notice.message("identical_row"))
+    found: dict[Kind, list[np.ndarray[tuple[int], np.dtype[np.int64]]]] = {conflict: [], copy: []}
+    for repeated in repeats(rows, entity.primary_key, verdict.good, workspace):
+        numbers = repeated[ROW].to_numpy()
+        identical = repeated[IDENTICAL].to_numpy()
+        found[copy].append(numbers[identical & (numbers != repeated[FIRST].to_numpy())])
+        refused = ~identical
+        if policy is DuplicateHandling.USE_FIRST:
+            refused &= numbers != repeated[FIRST].to_numpy()
+        elif policy is DuplicateHandling.USE_LAST:
+            refused &= numbers != repeated[LAST].to_numpy()
+        found[conflict].append(numbers[refused])
+    struck = [(kind, np.concatenate(parts)) for kind, parts in found.items() if parts]
+    verdict.refuse(notices.add(PhaseName.PREPARSING, struck))
+    return account.close(total=total, error=total - verdict.valid_rows)

@@ -1,0 +1,120 @@
+"""Phase 1: read the drop block by block, map columns to fields, check and cast every cell, spill the typed rows.
+
+Reading and checking run together in the reader's threads; only spilling is done here, in file order. Rows with a
+wrong cell are spilled too, the cell as null, so that later phases can report everything else that is wrong with them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from ingester.checks.compile import CompiledEntity
+from ingester.domain import notice
+from ingester.domain.errors import Held
+from ingester.domain.phase import PhaseName, PhaseRecord
+from ingester.formats.block import Block
+from ingester.formats.delimited import DelimitedReader
+from ingester.phases.account import Account
+from ingester.ruleset.columns import ColumnMatch, match_columns
+from ingester.ruleset.model import Entity
+from ingester.spill.notices import Kind, Notices
+from ingester.spill.rows import Rows, RowWriter
+from ingester.spill.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Prevalidated:
+    """What the other phases work on."""
+
+    reader: DelimitedReader
+    columns: tuple[ColumnMatch, ...]
+    rows: Rows
+    #: A required column is missing or a column is there twice: no row can be right, and nothing else was checked.
+    unusable: bool
+    record: PhaseRecord
+
+
+@dataclass(frozen=True, slots=True)
+class _CheckedBlock:
+    rows: npt.NDArray[np.int64]
+    columns: dict[str, pa.Array]
+    found: list[tuple[Kind, npt.NDArray[np.int64]]]
+    last_row: int
+
+
+def run(
+    drop: Path,
+    entity: Entity,
+    notices: Notices,
+    verdict: Verdict,
+    workspace: Path,
+    *,
+    timezone: str,
+    block_bytes: int,
+    truncation_approved: bool,
+) -> Prevalidated:
+    """Check every cell of `drop`. Raises UnreadableFile, or Held when the last record is cut off."""
+    account = Account(PhaseName.PREVALIDATION)
+    reader = DelimitedReader(drop, block_bytes=block_bytes)
+    columns = tuple(match_columns(reader.header, entity))
+    usable = _report_columns(columns, entity, notices)
+    fields = {match.field: match.position for match in columns if match.field is not None}
+    provided = tuple(field.name for field in entity.fields if field.name in fields)
+    compiled = CompiledEntity(entity, timezone)
+    wrong_width = Kind("wrong_cell_count", (), notice.message("wrong_cell_count", expected=str(len(reader.header))))
+    broken = Kind("broken_quotes", (), notice.message("broken_quotes"))
+
+    def check(block: Block) -> _CheckedBlock:
+        numbers = block.rows.to_numpy()
+        ragged = block.ragged.column("row").to_numpy()
+        last_row = int(max(numbers[-1] if len(numbers) else 0, ragged[-1] if len(ragged) else 0))
+        if not usable:
+            return _CheckedBlock(numbers, {}, [], last_row)
+        checked = compiled.check({name: block.table.column(fields[name]) for name in provided})
+        found = [
+            (Kind(finding.code, (finding.field,), finding.message), numbers[finding.positions])
+            for finding in checked.findings
+        ]
+        cut = block.ragged.column("cells").to_numpy() == 0
+        found += [(broken, ragged[cut]), (wrong_width, ragged[~cut])]
+        return _CheckedBlock(numbers, checked.columns, found, last_row)
+
+    spilled = workspace / "rows.arrow"
+    with RowWriter(spilled) as writer:
+        for block in reader.map(check):
+            verdict.extend(block.last_row)
+            verdict.reject(notices.add(PhaseName.PREVALIDATION, block.found))
+            if usable and len(block.rows):
+                writer.write(pa.array(block.rows), {name: block.columns[name] for name in provided})
+    if reader.truncated is not None and not truncation_approved:
+        raise Held("possibly_truncated", notice.message("possibly_truncated", expected=reader.truncated))
+    if not usable:
+        verdict.reject_all()
+    record = account.close(total=verdict.total, error=verdict.error_rows)
+    return Prevalidated(reader, columns, Rows(spilled, provided), not usable, record)
+
+
+def _report_columns(columns: tuple[ColumnMatch, ...], entity: Entity, notices: Notices) -> bool:
+    """Notices about the header; False where they make every row wrong."""
+    found = [match.field for match in columns if match.field is not None]
+    twice = sorted({name for name in found if found.count(name) > 1})
+    missing = [
+        field.name
+        for field in entity.fields
+        if (field.constraints.required or field.name in entity.primary_key)
+        and field.default is None
+        and field.name not in found
+    ]
+    for name in twice:
+        notices.add_to_file("duplicate_column", (name,), expected=f"'{name}'", value=name)
+    for name in missing:
+        notices.add_to_file("missing_column", (name,), expected=f"'{name}'")
+    for match in columns:
+        if match.field is None and match.column:
+            notices.add_to_file("unknown_column", (), expected=f"'{match.column}'", value=match.column)
+    return not twice and not missing

@@ -1,0 +1,232 @@
+"""Runs one import through the seven phases: the whole story on one page.
+
+Everything up to the commit happens in a workspace of the attempt's own and in one database transaction; a crash
+leaves nothing behind but the workspace. After the commit the import is applied, and what is left is renaming files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from ingester import arrow_alone as _arrow_alone  # noqa: F401 -- before any other module makes an array
+from ingester import fault
+from ingester.directory import DataDirectory, sync_file, sync_folder
+from ingester.domain.errors import InvariantError
+from ingester.domain.phase import PhaseName, PhaseRecord
+from ingester.domain.status import Outcome, Status
+from ingester.outbox import name as outbox_name
+from ingester.outbox import report, status
+from ingester.phases import cleanup, parsing, preparsing, prevalidation, processing, transforming, validation
+from ingester.phases.account import Account
+from ingester.ruleset.model import Entity
+from ingester.spill.notices import Notices
+from ingester.spill.rows import Rows
+from ingester.spill.verdict import Verdict
+from ingester.store import data
+from ingester.store.data import DataStore
+from ingester.store.data_tables import ImportOutcome
+from ingester.store.database import now
+from ingester.store.ledger_tables import Drop, Import
+from ingester.store.merge import Merged, Scope
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Order:
+    """One import to run: what the ledger says of it, and what its entity's rules and its tenant say."""
+
+    job: Import
+    drop: Drop
+    entity: Entity
+    timezone: str = "UTC"
+    block_bytes: int = 8 << 20
+    #: Told of each phase as it ends, for a progress bar.
+    on_phase: Callable[[PhaseRecord], None] = lambda _: None
+
+
+def run(order: Order, store: DataStore, directory: DataDirectory, workspace: Path) -> ImportOutcome:
+    """Import one drop. Returns the committed outcome; its files wait in the workspace to be published.
+
+    Raises UnreadableFile or Held when nothing may be imported, TransientError when it may work later.
+    """
+    job, entity = order.job, order.entity
+    attempt = _Attempt(order, directory, workspace)
+    rows, notices, verdict = attempt.prevalidated(), attempt.notices, attempt.verdict
+    attempt.passed(preparsing.run(rows, entity, notices, verdict, workspace, job.duplicate_handling))
+
+    scope = Scope(tenant=job.tenant, source=job.source, import_id=job.id, timezone=order.timezone)
+    with store.writing() as connection:
+        unresolved, record = transforming.run(connection, rows, entity, verdict, scope)
+        attempt.passed(record)
+        attempt.passed(parsing.run(verdict))
+        attempt.passed(validation.run(connection, rows, entity, notices, verdict, workspace, scope, unresolved))
+        merged, record = processing.run(connection, rows, entity, verdict, scope, dry_run=job.dry_run)
+        attempt.passed(record)
+        attempt.passed(cleanup.run(job.action))
+
+        outcome = attempt.write_outbox(_reconciled(verdict, merged))
+        data.record(connection, outcome)
+        fault.point("merge.before_commit")
+    fault.point("merge.committed")
+    log.info("import_applied", outcome=outcome.outcome, rows=verdict.total, valid=verdict.valid_rows)
+    return outcome
+
+
+def check(order: Order, directory: DataDirectory, workspace: Path) -> ImportOutcome:
+    """Do what can be done without a database; `not_checked` names the rest. Nothing is committed anywhere."""
+    job, entity = order.job, order.entity
+    attempt = _Attempt(order, directory, workspace)
+    rows, notices, verdict = attempt.prevalidated(), attempt.notices, attempt.verdict
+    attempt.passed(preparsing.run(rows, entity, notices, verdict, workspace, job.duplicate_handling))
+    attempt.passed(Account(PhaseName.TRANSFORMING).skip(_NO_DATABASE, total=verdict.valid_rows))
+    attempt.passed(parsing.run(verdict))
+    scope = Scope(tenant=job.tenant, source=job.source, import_id=job.id, timezone=order.timezone)
+    attempt.passed(validation.run(None, rows, entity, notices, verdict, workspace, scope, []))
+    attempt.passed(Account(PhaseName.PROCESSING).skip(_NO_DATABASE, total=verdict.valid_rows))
+    attempt.passed(cleanup.run(job.action))
+    return attempt.write_outbox(_reconciled(verdict, None), not_checked=_NEED_A_DATABASE)
+
+
+_NO_DATABASE = "there is no database"
+_NEED_A_DATABASE = ("references", "unique values of stored records", "created, updated and skipped counts")
+
+
+class _Attempt:
+    """What one attempt knows so far, and the report it writes in the end."""
+
+    def __init__(self, order: Order, directory: DataDirectory, workspace: Path) -> None:
+        self._order = order
+        self._directory = directory
+        self._workspace = workspace
+        self._records: list[PhaseRecord] = []
+        self.notices = Notices(workspace)
+        self.verdict = Verdict()
+
+    def prevalidated(self) -> Rows:
+        """Run the first phase, which finds out what there is to work on."""
+        drop, job = self._order.drop, self._order.job
+        self._checked = prevalidation.run(
+            self._directory.drop_file(drop.id, drop.location),
+            self._order.entity,
+            self.notices,
+            self.verdict,
+            self._workspace,
+            timezone=self._order.timezone,
+            block_bytes=self._order.block_bytes,
+            truncation_approved="possibly_truncated" in job.approved,
+        )
+        self.passed(self._checked.record)
+        return self._checked.rows
+
+    def passed(self, record: PhaseRecord) -> None:
+        """Keep a phase's account."""
+        self._records.append(record)
+        self._order.on_phase(record)
+
+    def write_outbox(self, stats: dict[str, int | None], not_checked: Sequence[str] = ()) -> ImportOutcome:
+        """Write and sync the files that will be published, and describe them in the outcome to be committed."""
+        job, drop, checked, at = self._order.job, self._order.drop, self._checked, now()
+        finished = self._workspace / "outbox"
+        finished.mkdir()
+        errors, rejects = outbox_name.errors(drop.name, job.short_id), outbox_name.rejects(drop.name, job.short_id)
+        written = report.write(
+            checked.reader,
+            checked.columns,
+            self._order.entity.primary_key,
+            self.notices,
+            self.verdict,
+            job.id,
+            finished / errors,
+            finished / rejects,
+        )
+        outcome = _outcome(self.verdict)
+        names = {
+            "errors": errors if written.errors_written else None,
+            "rejects": rejects if written.rejects_written else None,
+        }
+        found = {
+            "status": Status.COMPLETED.value,
+            "outcome": outcome.value,
+            "reason": None,
+            "message": None,
+            "detected": checked.reader.detected.to_json(),
+            "columns": [
+                {"column": match.column, "field": match.field, "matched_by": match.matched_by, "score": match.score}
+                for match in checked.columns
+            ],
+            "phases": [_phase(record) for record in self._records],
+            "stats": stats,
+            "counts": [
+                {"code": kind.code, "field": kind.field or None, "severity": kind.severity.value, "rows": rows}
+                for kind, rows in self.notices.counts()
+            ],
+            "not_checked": list(not_checked),
+            "errors": written.errors,
+            "warnings": written.warnings,
+            "files": names,
+            "completed_at": status.moment(at),
+        }
+        status_file = outbox_name.status(drop.name, job.short_id)
+        (finished / status_file).write_bytes(status.encode(status.document(job, drop, found)))
+        files = [*(name for name in names.values() if name is not None), status_file]
+        for name in files:
+            sync_file(finished / name)
+        sync_folder(finished)
+        fault.point("outbox.written")
+        return ImportOutcome(
+            import_id=job.id,
+            tenant=job.tenant,
+            outcome=outcome.value,
+            workspace=self._directory.relative(finished),
+            files=files,
+            publish_pending=True,
+            committed_at=at,
+        )
+
+
+def _outcome(verdict: Verdict) -> Outcome:
+    if verdict.valid_rows == verdict.total:
+        return Outcome.ACCEPTED
+    return Outcome.PARTIAL if verdict.valid_rows else Outcome.REJECTED
+
+
+def _phase(record: PhaseRecord) -> dict[str, Any]:
+    return {
+        "name": record.name.value,
+        "mode": "async",
+        "status": "skipped" if record.skipped_reason else "completed",
+        "total": record.total,
+        "processed": record.processed,
+        "success": record.success,
+        "error": record.error,
+        "skipped_reason": record.skipped_reason,
+        "started_at": status.moment(record.started_at),
+        "finished_at": status.moment(record.finished_at),
+    }
+
+
+def _reconciled(verdict: Verdict, merged: Merged | None) -> dict[str, int | None]:
+    """The counts of the status file; what a customer is told must add up, or nothing is committed."""
+    total, valid, wrong = verdict.total, verdict.valid_rows, verdict.error_rows
+    duplicate = verdict.duplicate_rows
+    done = None if merged is None else merged.created + merged.updated + merged.skipped
+    stats = {
+        "total_rows": total,
+        "valid_rows": valid,
+        "error_rows": wrong,
+        "duplicate_rows": duplicate,
+        "created_count": None if merged is None else merged.created,
+        "updated_count": None if merged is None else merged.updated,
+        "skipped_count": None if merged is None else merged.skipped,
+        "deleted_count": None if merged is None else 0,
+        "removed_count": None if merged is None else 0,
+    }
+    if total != valid + wrong + duplicate or done not in (None, valid):
+        raise InvariantError("the counts of the import do not add up", stats=stats)
+    return stats

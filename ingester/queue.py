@@ -1,0 +1,205 @@
+"""The durable queue over the ledger's imports: claim, heartbeat, end, hold, retry, recover.
+
+Order: imports of one (tenant, entity, source) run one at a time as they landed; a tenant's parents go before its
+children; tenants take turns by who has waited longest. Every method is one transaction.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, update
+from sqlmodel import Session, col, select
+
+from ingester import fault
+from ingester.domain.errors import UsageError
+from ingester.domain.status import TRANSITIONS, Outcome, Status
+from ingester.store.database import now
+from ingester.store.ledger import Ledger
+from ingester.store.ledger_tables import Attempt, Drop, Import
+
+#: A worker that has not renewed its lease for this long has lost it.
+LEASE = timedelta(seconds=60)
+HEARTBEAT_SECONDS = 10.0
+#: Tenants looked at for one claim; a longer line is reached on later claims.
+_TENANTS = 50
+
+_UNFINISHED = (Status.QUEUED, Status.PROCESSING, Status.NEEDS_ATTENTION)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An import that this worker, and no other, may run until its lease ends."""
+
+    job: Import
+    drop: Drop
+    worker: str
+
+
+class Queue:
+    """Who works on what."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def claim(self, worker: str) -> Claim | None:
+        """Take the next import that may start now, or None if none may."""
+        at = now()
+        with self._ledger.writing() as session:
+            for tenant in _tenants_with_work(session, at):
+                job = _next_of(session, tenant, at)
+                if job is not None:
+                    break
+            else:
+                return None
+            job.status, job.worker, job.lease_until = Status.PROCESSING, worker, at + LEASE
+            job.attempts += 1
+            job.started_at = job.started_at or at
+            session.add(job)
+            session.add(Attempt(import_id=job.id, number=job.attempts, worker=worker, started_at=at))
+            drop = session.exec(select(Drop).where(Drop.id == job.drop_id)).one()
+        fault.point("claim.committed")
+        return Claim(job, drop, worker)
+
+    def heartbeat(self, claim: Claim) -> bool:
+        """Renew a lease; False if it was lost to another worker."""
+        statement = (
+            update(Import)
+            .where(col(Import.id) == claim.job.id, col(Import.worker) == claim.worker)
+            .values(lease_until=now() + LEASE)
+        )
+        with self._ledger.writing() as session:
+            return bool(session.exec(statement).rowcount)
+
+    def complete(self, job: Import, outcome: Outcome, *, location: str, reason: str | None = None) -> None:
+        """Record that the import's outcome is committed and published, and where its original went."""
+        with self._ledger.writing() as session:
+            session.exec(update(Drop).where(col(Drop.id) == job.drop_id).values(location=location))
+            _end(session, job, Status.COMPLETED, "completed", outcome=outcome, reason=reason, message=None)
+
+    def fail(self, job: Import, *, reason: str, message: str, location: str, error: str | None = None) -> None:
+        """End an import that changed no row; its bytes are kept at `location`."""
+        with self._ledger.writing() as session:
+            session.exec(update(Drop).where(col(Drop.id) == job.drop_id).values(location=location))
+            _end(session, job, Status.FAILED, "failed", error=error, reason=reason, message=message)
+
+    def hold(self, job: Import, *, reason: str, message: str) -> None:
+        """Put an import before somebody who decides; those behind it wait."""
+        with self._ledger.writing() as session:
+            _end(session, job, Status.NEEDS_ATTENTION, "held", reason=reason, message=message)
+
+    def retry_later(self, job: Import, *, after: timedelta, error: str) -> None:
+        """Queue an import again after an attempt that failed for a passing reason."""
+        with self._ledger.writing() as session:
+            _end(session, job, Status.QUEUED, "retried", error=error, due_at=now() + after)
+
+    def recover(self, *, process: int | None = None, everything: bool = False) -> Sequence[str]:
+        """Queue again what dead workers left: those with an expired lease, of one process here, or simply all.
+
+        Returns the ids of the imports. Whether such an import was already applied is for the next worker to see.
+        """
+        statement = select(Import).where(Import.status == Status.PROCESSING)
+        if process is not None:
+            statement = statement.where(col(Import.worker).startswith(f"{_worker_of(process)}-", autoescape=True))
+        elif not everything:
+            statement = statement.where(col(Import.lease_until) < now())
+        with self._ledger.writing() as session:
+            lost = session.exec(statement).all()
+            for job in lost:
+                _end(session, job, Status.QUEUED, "lost")
+            return [job.id for job in lost]
+
+    def approve(self, job: Import) -> None:
+        """Let a held import run again, past the reason it was held for."""
+        approved = sorted({*job.approved, job.reason or ""})
+        self._decide(job, Status.QUEUED, approved=approved, reason=None, message=None, due_at=now())
+
+    def cancel(self, job: Import, message: str) -> None:
+        """End an import that has not started, or reject a held one."""
+        if job.status not in (Status.QUEUED, Status.NEEDS_ATTENTION):
+            raise UsageError(f"import {job.short_id} is {job.status} and cannot be canceled")
+        self._decide(job, Status.CANCELED, reason="canceled", message=message, completed_at=now())
+
+    def retry(self, job: Import) -> None:
+        """Queue a failed import again, with a fresh count of attempts to come."""
+        self._decide(job, Status.QUEUED, reason=None, message=None, due_at=now(), completed_at=None)
+
+    def _decide(self, job: Import, status: Status, **values: Any) -> None:
+        """Change the status only if nothing else has changed it meanwhile."""
+        if status not in TRANSITIONS[job.status]:
+            raise UsageError(f"import {job.short_id} is {job.status}", fix=f"It cannot become {status}.")
+        statement = (
+            update(Import)
+            .where(col(Import.id) == job.id, col(Import.status) == job.status)
+            .values(status=status, **values)
+        )
+        with self._ledger.writing() as session:
+            if not session.exec(statement).rowcount:
+                raise UsageError(f"import {job.short_id} is no longer {job.status}", fix="Look again and decide anew.")
+
+    def next_due(self) -> datetime | None:
+        """When the earliest queued import may be claimed; None when nothing is queued."""
+        with self._ledger.reading() as session:
+            return session.exec(select(func.min(Import.due_at)).where(Import.status == Status.QUEUED)).one()
+
+
+def worker_name() -> str:
+    """A name for this process's worker that no other process, past or present, has."""
+    return f"{_worker_of(os.getpid())}-{secrets.token_hex(4)}"
+
+
+def _worker_of(process: int) -> str:
+    return f"{socket.gethostname()}-{process}"
+
+
+def _tenants_with_work(session: Session, at: datetime) -> Sequence[str]:
+    statement = (
+        select(Import.tenant)
+        .where(Import.status == Status.QUEUED, col(Import.due_at) <= at)
+        .group_by(Import.tenant)
+        .order_by(func.min(col(Import.sequence)))
+        .limit(_TENANTS)
+    )
+    return session.exec(statement).all()
+
+
+def _next_of(session: Session, tenant: str, at: datetime) -> Import | None:
+    """The tenant's first import that neither its own line nor a parent's keeps waiting."""
+    heads = (
+        select(func.min(Import.sequence))
+        .where(Import.tenant == tenant, col(Import.status).in_(_UNFINISHED))
+        .group_by(col(Import.catalogue), col(Import.entity), col(Import.source))
+    )
+    statement = select(Import).where(col(Import.sequence).in_(heads)).order_by(col(Import.rank), col(Import.sequence))
+    jobs = session.exec(statement).all()
+    busy = {f"{job.catalogue}.{job.entity}" for job in jobs if job.status in (Status.QUEUED, Status.PROCESSING)}
+    for job in jobs:
+        if job.status is Status.QUEUED and job.due_at <= at and not busy.intersection(job.ancestors):
+            return job
+    return None
+
+
+def _end(
+    session: Session, job: Import, status: Status, result: str, *, error: str | None = None, **values: Any
+) -> None:
+    """End the current attempt, and with it the claim."""
+    assert status in TRANSITIONS[Status.PROCESSING], status
+    at = now()
+    if status.ended:
+        values["completed_at"] = at
+    statement = update(Import).where(col(Import.id) == job.id)
+    if status is not Status.COMPLETED:
+        # A worker that lost its claim no longer has a say; a committed outcome is true whoever reports it.
+        statement = statement.where(col(Import.worker) == job.worker)
+    session.exec(statement.values(status=status, worker=None, lease_until=None, **values))
+    session.exec(
+        update(Attempt)
+        .where(col(Attempt.import_id) == job.id, col(Attempt.number) == job.attempts)
+        .values(ended_at=at, result=result, error=error)
+    )

@@ -1,0 +1,81 @@
+"""Where a file belongs: the folder it was put in wins, then the tenant's feeds in their order, then its name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from ingester.domain.status import DuplicateHandling, Status
+from ingester.ruleset.model import Catalogue, Entity, RuleSet
+from ingester.ruleset.order import ImportOrder
+from ingester.ruleset.route import Unroutable, by_folder, by_name
+from ingester.store.database import now
+from ingester.store.ledger_tables import Feed, Import, Tenant
+
+#: The reserved folder whose drops are checked and reported but not imported.
+VALIDATE = "validate"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Route:
+    """What is to be done with a file; `unroutable` says why nothing can be."""
+
+    entity: Entity | None = None
+    unroutable: Unroutable | None = None
+    feed: str | None = None
+    source: str = "default"
+    dry_run: bool = False
+    duplicate_handling: DuplicateHandling = DuplicateHandling.IGNORE_ALL
+
+
+class Router:
+    """Finds the way of every file, and the order of entities among each other."""
+
+    def __init__(self, rules: RuleSet) -> None:
+        self._rules = rules
+        self.order = ImportOrder(rules)
+
+    def route(self, tenant: Tenant, feeds: list[Feed], folder: str, name: str) -> Route:
+        """The route of the file `name` in `folder`, which is relative to the inbox."""
+        first, _, rest = folder.partition("/")
+        dry_run = first == VALIDATE
+        place = rest if dry_run else folder
+        catalogues = self._catalogues(tenant)
+        found = by_folder(catalogues, place) if place else None
+        if isinstance(found, Entity):
+            return Route(entity=found, dry_run=dry_run)
+        for feed in feeds:
+            if fnmatchcase(name.casefold(), feed.pattern.casefold()):
+                return Route(
+                    entity=self._rules.entity(feed.catalogue, feed.entity),
+                    feed=feed.name,
+                    source=feed.source or "default",
+                    dry_run=dry_run,
+                    duplicate_handling=feed.duplicate_handling,
+                )
+        found = found or by_name(catalogues, name)
+        if isinstance(found, Entity):
+            return Route(entity=found, dry_run=dry_run)
+        return Route(unroutable=found, dry_run=dry_run)
+
+    def apply(self, route: Route, job: Import) -> None:
+        """Make a new import, or one that has not begun, follow a route."""
+        job.feed, job.source, job.dry_run = route.feed, route.source, route.dry_run
+        job.duplicate_handling = route.duplicate_handling
+        if route.entity is not None:
+            job.catalogue, job.entity = route.entity.catalogue, route.entity.name
+            job.rank = self.order.rank(route.entity)
+            job.ancestors = sorted(self.order.ancestors(route.entity))
+            job.status, job.completed_at, job.reason, job.message = Status.QUEUED, None, None, None
+        elif route.unroutable is not None:
+            job.catalogue = job.entity = None
+            job.status, job.completed_at = Status.FAILED, now()
+            job.reason, job.message = route.unroutable.code, route.unroutable.message
+
+    def folders(self, tenant: Tenant) -> tuple[str, ...]:
+        """The subfolders a tenant's inbox has: one for each entity, and all of them again under `validate`."""
+        names = sorted({entity.name for catalogue in self._catalogues(tenant) for entity in catalogue})
+        return (*names, VALIDATE, *(f"{VALIDATE}/{name}" for name in names))
+
+    def _catalogues(self, tenant: Tenant) -> list[Catalogue]:
+        return [self._rules.catalogues[name] for name in tenant.catalogues if name in self._rules.catalogues]

@@ -1,0 +1,1 @@
+"""The clocks: APScheduler keeps the times at which somebody looks; who works on what is the queue's decision."""

@@ -1,0 +1,135 @@
+"""Notices as columns: which row, which kind. Each phase's stream is in row order; readers merge streams by row.
+
+A *kind* is one check of one field: its code, field and message are the same for every row it strikes, so a notice
+costs twelve bytes. The value comes from the drop itself when the report is written.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ingester.domain import notice
+from ingester.domain.notice import Severity
+
+_NOTICE = np.dtype([("row", "<i8"), ("kind", "<i4")])
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a notice says, row and value aside. `fields` has several names for a composite key or reference."""
+
+    code: str
+    fields: tuple[str, ...]
+    message: str
+
+    @property
+    def severity(self) -> Severity:
+        """From the catalogue."""
+        return notice.CATALOGUE[self.code].severity
+
+    @property
+    def hint(self) -> str:
+        """From the catalogue."""
+        return notice.CATALOGUE[self.code].hint
+
+    @property
+    def field(self) -> str:
+        """The field's name as reports show it."""
+        return "|".join(self.fields)
+
+
+@dataclass(frozen=True, slots=True)
+class FileNotice:
+    """A notice about the file as a whole; it has no row."""
+
+    kind: Kind
+    value: str = ""
+
+
+class Notices:
+    """Every notice of one attempt."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._kinds: dict[Kind, int] = {}
+        self._streams: dict[str, Path] = {}
+        self._counts: Counter[int] = Counter()
+        self.of_file: list[FileNotice] = []
+
+    def add_to_file(self, code: str, fields: tuple[str, ...] = (), *, expected: str = "", value: str = "") -> None:
+        """Report something about the file as a whole."""
+        self.of_file.append(FileNotice(Kind(code, fields, notice.message(code, expected=expected)), value))
+
+    def add(self, stream: str, found: list[tuple[Kind, npt.NDArray[np.int64]]]) -> npt.NDArray[np.int64]:
+        """Append to a phase's stream the rows that each kind strikes; returns the struck rows, ascending, distinct.
+
+        Rows of one call must come after those of the stream's earlier calls; within a call any order will do.
+        """
+        found = [(kind, rows) for kind, rows in found if len(rows)]
+        if not found:
+            return np.empty(0, dtype=np.int64)
+        batch = np.empty(sum(len(rows) for _, rows in found), dtype=_NOTICE)
+        start = 0
+        for kind, rows in found:
+            number = self._kinds.setdefault(kind, len(self._kinds))
+            self._counts[number] += len(rows)
+            batch["row"][start : start + len(rows)] = rows
+            batch["kind"][start : start + len(rows)] = number
+            start += len(rows)
+        batch = batch[np.argsort(batch["row"], kind="stable")]
+        path = self._streams.setdefault(stream, self._folder / f"{stream}.notices")
+        with path.open("ab") as file:
+            batch.tofile(file)
+        return np.unique(batch["row"])
+
+    @property
+    def kinds(self) -> list[Kind]:
+        """By the number that stands for each in a stream."""
+        return list(self._kinds)
+
+    @property
+    def total(self) -> int:
+        """How many notices there are, those of the file included."""
+        return sum(self._counts.values()) + len(self.of_file)
+
+    def counts(self) -> list[tuple[Kind, int]]:
+        """How many rows each kind strikes, exact; kinds of the file count one each."""
+        return [(kind, self._counts[number]) for kind, number in self._kinds.items()] + [
+            (item.kind, 1) for item in self.of_file
+        ]
+
+    def merged(self) -> Merged:
+        """All streams as one, by row."""
+        return Merged([np.memmap(path, dtype=_NOTICE, mode="r") for path in self._streams.values()])
+
+
+class Merged:
+    """Reads row ranges of several streams at once."""
+
+    def __init__(self, streams: list[np.memmap[tuple[int], np.dtype[np.void]]]) -> None:
+        self._streams = streams
+        self._positions = [0] * len(streams)
+
+    def up_to(self, row: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
+        """Rows and kinds of all notices not yet taken with a row number of at most `row`, in row order."""
+        parts = []
+        for index, stream in enumerate(self._streams):
+            start = self._positions[index]
+            end = start + int(np.searchsorted(stream["row"][start:], row, side="right"))
+            parts.append(np.array(stream[start:end]))
+            self._positions[index] = end
+        batch = np.concatenate(parts) if parts else np.empty(0, dtype=_NOTICE)
+        batch = batch[np.argsort(batch["row"], kind="stable")]
+        return batch["row"].astype(np.int64), batch["kind"].astype(np.int32)
+
+    def rows(self, chunk: int = 1 << 20) -> Iterator[npt.NDArray[np.int64]]:
+        """Every row with a notice, distinct and ascending within each stream's chunk."""
+        for stream in self._streams:
+            for start in range(0, len(stream), chunk):
+                yield np.unique(np.array(stream["row"][start : start + chunk]))

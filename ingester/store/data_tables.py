@@ -1,0 +1,36 @@
+"""The service tables that live beside the entity tables, so that one transaction covers both. Rows only."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import JSON, Column
+from sqlalchemy.orm import registry
+from sqlmodel import Field, SQLModel
+
+from ingester.store.database import UtcDateTime
+
+
+class DataTable(SQLModel, registry=registry()):
+    """Base of the service tables in the data database, so that its metadata is theirs alone."""
+
+
+class ImportOutcome(DataTable, table=True):
+    """The applied marker: it exists exactly when the import's rows are committed."""
+
+    __tablename__: ClassVar[str] = "import_outcomes"
+    import_id: str = Field(primary_key=True)
+    tenant: str
+    outcome: str
+    #: Workspace folder (relative to the data directory) with the finished outbox files, named as they will appear.
+    workspace: str
+    #: Outbox names in the order they are to appear; the status file is last.
+    files: list[str] = Field(sa_column=Column(JSON, nullable=False))
+    publish_pending: bool = Field(default=True, index=True)
+    committed_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+
+
+def metadata() -> Any:
+    """The SQLAlchemy metadata of these tables."""
+    return DataTable.metadata

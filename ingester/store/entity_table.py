@@ -1,0 +1,112 @@
+"""Entity tables: their names, columns and types from rule files; created and extended, never narrowed.
+
+Columns are those of the contract: `id, tenant_id, source,` the fields in rule order (a reference is followed by the
+id it resolves to), `extra, import_id, created_at, updated_at`. Integrators read these tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Date,
+    Integer,
+    MetaData,
+    Numeric,
+    Table,
+    Text,
+    Time,
+    UniqueConstraint,
+    inspect,
+)
+from sqlalchemy.schema import CreateColumn
+from sqlalchemy.types import TypeEngine
+
+from ingester.domain.errors import ConfigurationError
+from ingester.ruleset.model import Entity, Field, FieldType
+from ingester.store.database import UtcDateTime
+
+#: A rowid on SQLite, an identity on PostgreSQL.
+_ID = BigInteger().with_variant(Integer(), "sqlite")
+
+_TYPES: dict[FieldType, TypeEngine[Any]] = {
+    FieldType.STRING: Text(),
+    FieldType.INTEGER: BigInteger(),
+    # Canonical text on SQLite, whose NUMERIC is a float beyond 15 digits.
+    FieldType.NUMBER: Text().with_variant(Numeric(), "postgresql"),
+    FieldType.BOOLEAN: Boolean(),
+    FieldType.DATE: Date(),
+    FieldType.TIME: Time(),
+    FieldType.DATETIME: UtcDateTime(),
+    FieldType.ARRAY: JSON(),
+}
+
+
+def table(entity: Entity, metadata: MetaData | None = None) -> Table:
+    """The target table of an entity."""
+    columns: list[Column[Any]] = [
+        Column("id", _ID, primary_key=True),
+        Column("tenant_id", Text(), nullable=False),
+        Column("source", Text(), nullable=False),
+    ]
+    for field in entity.fields:
+        columns.append(_column(field, entity))
+        columns += [Column(key.id_column, BigInteger()) for key in entity.foreign_keys if key.fields[-1] == field.name]
+    columns.append(Column("extra", JSON()))
+    columns.append(Column("import_id", Text(), nullable=False))
+    if not entity.primary_key:
+        columns.append(Column("import_row", BigInteger(), nullable=False))
+    columns += [
+        Column("created_at", UtcDateTime(), nullable=False),
+        Column("updated_at", UtcDateTime(), nullable=False),
+    ]
+    key = UniqueConstraint("tenant_id", "source", *key_columns(entity))
+    return Table(entity.table, metadata or MetaData(), *columns, key)
+
+
+def key_columns(entity: Entity) -> tuple[str, ...]:
+    """What identifies a record beside tenant and source; without a key every row is a new record."""
+    return entity.primary_key or ("import_id", "import_row")
+
+
+def _column(field: Field, entity: Entity) -> Column[Any]:
+    return Column(field.name, _TYPES[field.type], nullable=field.name not in entity.primary_key)
+
+
+def ensure(connection: Connection, entities: Iterable[Entity]) -> None:
+    """Create the tables of entities that have none and add the columns that a rule gained. Rewrites no row."""
+    inspector = inspect(connection)
+    existing = set(inspector.get_table_names())
+    for entity in entities:
+        wanted = table(entity)
+        if entity.table not in existing:
+            wanted.create(connection)
+            continue
+        have = {column["name"]: column for column in inspector.get_columns(entity.table)}
+        for column in wanted.columns:
+            if column.name not in have:
+                ddl = str(CreateColumn(column).compile(dialect=connection.dialect))
+                name = connection.dialect.identifier_preparer.format_table(wanted)
+                connection.exec_driver_sql(f"ALTER TABLE {name} ADD COLUMN {ddl}")
+            elif (now := _spelled(connection, have[column.name]["type"])) != (new := _spelled(connection, column.type)):
+                raise ConfigurationError(
+                    f"{entity.path}: field '{column.name}' of {entity.full_name} is {new} now, "
+                    f"but the table holds {now}",
+                    fix="Give the field a new name, or migrate the table by hand.",
+                )
+        keys = [tuple(key["column_names"]) for key in inspector.get_unique_constraints(entity.table)]
+        if ("tenant_id", "source", *key_columns(entity)) not in keys:
+            raise ConfigurationError(
+                f"{entity.path}: the primaryKey of {entity.full_name} is no longer the one its table was made with",
+                fix="Restore the primaryKey, or give the entity a new name.",
+            )
+
+
+def _spelled(connection: Connection, kind: TypeEngine[Any]) -> str:
+    return kind.compile(connection.dialect).upper()

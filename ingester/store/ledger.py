@@ -1,0 +1,175 @@
+"""The ledger: one object that opens its database and answers for drops and imports.
+
+Methods are short transactions and block; an event loop calls them in a thread. Returned rows are detached copies.
+Claims live in `ingester.queue`, tenants in `ingester.store.tenant`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+
+from sqlalchemy import Engine, update
+from sqlalchemy.exc import NoResultFound
+from sqlmodel import Session, col, select
+
+from ingester.domain.errors import UsageError
+from ingester.domain.status import Status
+from ingester.store import database
+from ingester.store.ledger_tables import Attempt, Drop, Import
+
+#: An import that still waits, or one that failed for want of a route, can be what its new name says.
+_RENAMABLE = (Status.QUEUED, Status.FAILED)
+
+
+class Ledger:
+    """Drops, imports and who owns them, in `ledger.db` (or the service's PostgreSQL database)."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    @classmethod
+    def open(cls, url: str) -> Ledger:
+        """Open the ledger at `url`, creating or upgrading its tables."""
+        engine = database.connect(url)
+        database.upgrade(engine, "ledger")
+        return cls(engine)
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self.engine.dispose()
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A snapshot."""
+        with database.translated(), Session(self.engine, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """A transaction that commits when the block ends well; durable when it returns."""
+        with (
+            database.translated(),
+            Session(database.writing(self.engine), expire_on_commit=False) as session,
+            session.begin(),
+        ):
+            yield session
+
+    # --- drops ---------------------------------------------------------------------------------------------------
+
+    def land(self, landed: Sequence[tuple[Drop, Import]]) -> None:
+        """Record drops and their imports, all or none."""
+        with self.writing() as session:
+            session.add_all(drop for drop, _ in landed)
+            session.flush()
+            session.add_all(job for _, job in landed)
+
+    def drop(self, drop_id: str) -> Drop:
+        """One drop; NoResultFound if there is none."""
+        with self.reading() as session:
+            return session.exec(select(Drop).where(Drop.id == drop_id)).one()
+
+    def known_drops(self, ids: Iterable[str]) -> set[str]:
+        """Those of `ids` that the ledger has recorded."""
+        with self.reading() as session:
+            return {found for i in ids if (found := session.exec(select(Drop.id).where(Drop.id == i)).first())}
+
+    def has_landed(self, origin_ref: str) -> bool:
+        """Whether this very version of a polled file was landed before."""
+        with self.reading() as session:
+            return session.exec(select(Drop.id).where(Drop.origin_ref == origin_ref)).first() is not None
+
+    def shown_drops(self, tenant: str, folder: str, name: str | None = None) -> Sequence[tuple[Drop, Import]]:
+        """Drops that a tenant's inbox folder lists, or only those called `name`, oldest first, with their imports."""
+        statement = (
+            select(Drop, Import)
+            .join(Import, col(Import.drop_id) == col(Drop.id))
+            .where(col(Drop.shown).is_(True), Drop.tenant == tenant, Drop.shown_folder == folder)
+            .order_by(col(Import.sequence))
+        )
+        if name is not None:
+            statement = statement.where(Drop.shown_name == name)
+        with self.reading() as session:
+            return list(session.exec(statement))
+
+    def hide(self, drop_id: str) -> None:
+        """Stop listing a drop in the inbox."""
+        with self.writing() as session:
+            session.exec(update(Drop).where(col(Drop.id) == drop_id).values(shown=False))
+
+    def hide_ended(self, before: datetime) -> None:
+        """Stop listing drops whose import ended before a moment."""
+        ended = select(Import.drop_id).where(col(Import.completed_at) < before)
+        with self.writing() as session:
+            session.exec(update(Drop).where(col(Drop.shown).is_(True), col(Drop.id).in_(ended)).values(shown=False))
+
+    def relocate(self, drop_id: str, location: str) -> None:
+        """Record where a drop's bytes are now."""
+        with self.writing() as session:
+            session.exec(update(Drop).where(col(Drop.id) == drop_id).values(location=location))
+
+    def show_as(self, drop_id: str, folder: str, name: str) -> None:
+        """Change what the customer sees; the import goes on under the name it landed with."""
+        with self.writing() as session:
+            session.exec(update(Drop).where(col(Drop.id) == drop_id).values(shown_folder=folder, shown_name=name))
+
+    def reroute(self, job: Import, drop: Drop) -> bool:
+        """Give an import that nobody has claimed another name and route, as `job` and `drop` say.
+
+        False if the import is no longer what it was when `job` was read.
+        """
+        route = job.model_dump(exclude={"sequence", "id", "short_id", "tenant", "drop_id"})
+        unclaimed = (col(Import.id) == job.id, col(Import.worker).is_(None), col(Import.status).in_(_RENAMABLE))
+        with self.writing() as session:
+            if not session.exec(update(Import).where(*unclaimed).values(**route)).rowcount:
+                return False
+            names = drop.model_dump(include={"folder", "name", "shown_folder", "shown_name"})
+            session.exec(update(Drop).where(col(Drop.id) == drop.id).values(**names))
+            return True
+
+    # --- imports -------------------------------------------------------------------------------------------------
+
+    def import_(self, import_id: str) -> tuple[Import, Drop]:
+        """One import by its id, or by its short id where that is unambiguous; UsageError if there is none."""
+        statement = (
+            select(Import, Drop)
+            .join(Drop, col(Import.drop_id) == col(Drop.id))
+            .where((Import.id == import_id) | (Import.short_id == import_id))
+        )
+        with self.reading() as session:
+            try:
+                job, drop = session.exec(statement).one()
+            except NoResultFound:
+                raise UsageError(f"there is no import {import_id}", fix="See `ingester imports list`.") from None
+            return job, drop
+
+    def imports(
+        self, *, tenant: str | None = None, status: Status | None = None, limit: int = 100
+    ) -> Sequence[tuple[Import, Drop]]:
+        """The newest imports, newest first."""
+        statement = select(Import, Drop).join(Drop, col(Import.drop_id) == col(Drop.id))
+        if tenant is not None:
+            statement = statement.where(Import.tenant == tenant)
+        if status is not None:
+            statement = statement.where(Import.status == status)
+        with self.reading() as session:
+            return list(session.exec(statement.order_by(col(Import.sequence).desc()).limit(limit)))
+
+    def attempts(self, import_id: str) -> Sequence[Attempt]:
+        """Every execution of an import, in order."""
+        with self.reading() as session:
+            return session.exec(
+                select(Attempt).where(Attempt.import_id == import_id).order_by(col(Attempt.number))
+            ).all()
+
+    def waiting(self) -> Sequence[tuple[Import, Drop]]:
+        """Every import that has not ended, in landing order."""
+        statement = (
+            select(Import, Drop)
+            .join(Drop, col(Import.drop_id) == col(Drop.id))
+            .where(col(Import.status).in_([status for status in Status if not status.ended]))
+            .order_by(col(Import.sequence))
+        )
+        with self.reading() as session:
+            return list(session.exec(statement))

@@ -1,0 +1,171 @@
+"""The ledger's tables: tenants and their keys and feeds, drops, imports and attempts. Rows only, no behaviour."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from sqlalchemy import JSON, BigInteger, Column, Enum, ForeignKey, Index, UniqueConstraint
+from sqlalchemy.orm import registry
+from sqlmodel import Field, SQLModel
+
+from ingester.domain.status import Action, DuplicateHandling, Origin, Outcome, Status
+from ingester.store.database import UtcDateTime
+
+
+class LedgerTable(SQLModel, registry=registry()):
+    """Base of every table of the ledger, so that its metadata is the ledger's alone."""
+
+
+def _moment(*, nullable: bool = False) -> Any:
+    return Field(default=None, sa_column=Column(UtcDateTime, nullable=nullable))
+
+
+def _word(words: type[StrEnum], default: StrEnum | None = None, *, nullable: bool = False) -> Any:
+    """A column that holds one word of a closed vocabulary, as the word itself."""
+    kind = Enum(words, values_callable=lambda kinds: [kind.value for kind in kinds], native_enum=False, length=20)
+    return Field(default=default, sa_column=Column(kind, nullable=nullable))
+
+
+def _json() -> Any:
+    return Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+
+
+def _tenant() -> Any:
+    return Field(sa_column=Column(ForeignKey("tenants.name"), nullable=False))
+
+
+class Tenant(LedgerTable, table=True):
+    """One customer."""
+
+    __tablename__: ClassVar[str] = "tenants"
+    name: str = Field(primary_key=True)
+    #: Names of the catalogues whose entities it may send, in order.
+    catalogues: list[str] = _json()
+    #: IANA zone for datetimes without an offset.
+    timezone: str = "UTC"
+    created_at: datetime = _moment()
+    #: Set when the tenant was removed: it may no longer log in; its history stays.
+    removed_at: datetime | None = _moment(nullable=True)
+
+
+class TenantKey(LedgerTable, table=True):
+    """One SSH public key that may log in as a tenant."""
+
+    __tablename__: ClassVar[str] = "tenant_keys"
+    __table_args__ = (UniqueConstraint("tenant", "fingerprint"),)
+    id: int | None = Field(default=None, primary_key=True)
+    tenant: str = _tenant()
+    #: `SHA256:…` as ssh-keygen prints it.
+    fingerprint: str
+    #: One line in OpenSSH form.
+    public_key: str
+    comment: str = ""
+    created_at: datetime = _moment()
+
+
+class Feed(LedgerTable, table=True):
+    """One tenant's stream of files for one entity."""
+
+    __tablename__: ClassVar[str] = "feeds"
+    __table_args__ = (UniqueConstraint("tenant", "name"),)
+    id: int | None = Field(default=None, primary_key=True)
+    tenant: str = _tenant()
+    name: str
+    catalogue: str
+    entity: str
+    #: Shell pattern over the file name, case-insensitive.
+    pattern: str
+    source: str | None = None
+    duplicate_handling: DuplicateHandling = _word(DuplicateHandling, DuplicateHandling.IGNORE_ALL)
+    created_at: datetime = _moment()
+
+
+class Drop(LedgerTable, table=True):
+    """One landed file. Its bytes never change; `location` is relative to the data directory."""
+
+    __tablename__: ClassVar[str] = "drops"
+    __table_args__ = (Index("drops_shown", "shown", "tenant", "shown_folder"), Index("drops_origin_ref", "origin_ref"))
+    id: str = Field(primary_key=True)
+    tenant: str = _tenant()
+    origin: Origin = _word(Origin)
+    #: Where the customer put it, under the inbox; empty for the inbox itself.
+    folder: str = ""
+    name: str
+    size: int = Field(sa_column=Column(BigInteger, nullable=False))
+    sha256: str
+    #: For polled origins, what identifies this very version of the file, so that a crash cannot land it twice.
+    origin_ref: str | None = None
+    #: The connection that uploaded it, so that the file stays in its listings until it closes.
+    session: str | None = None
+    address: str | None = None
+    location: str
+    #: Whether the inbox still lists it, and where: a customer may rename what is already being imported.
+    shown: bool = True
+    shown_folder: str
+    shown_name: str
+    landed_at: datetime = _moment()
+
+
+class Import(LedgerTable, table=True):
+    """The job that processes one drop."""
+
+    __tablename__: ClassVar[str] = "imports"
+    __table_args__ = (
+        UniqueConstraint("tenant", "short_id"),
+        Index("imports_status", "status", "tenant", "rank", "sequence"),
+        Index("imports_series", "tenant", "catalogue", "entity", "source", "sequence"),
+        # A sequence number is never given twice, even after old imports were purged.
+        {"sqlite_autoincrement": True},
+    )
+    #: Landing order, the order within one (tenant, entity, source).
+    sequence: int | None = Field(default=None, primary_key=True)
+    id: str = Field(unique=True)
+    #: Eight hex digits of the id, unique for the tenant: the customer's handle.
+    short_id: str
+    tenant: str = _tenant()
+    drop_id: str = Field(foreign_key="drops.id", index=True)
+    feed: str | None = None
+    #: Both None when the drop could not be routed.
+    catalogue: str | None = None
+    entity: str | None = None
+    source: str = "default"
+    action: Action = _word(Action, Action.MERGE)
+    dry_run: bool = False
+    duplicate_handling: DuplicateHandling = _word(DuplicateHandling, DuplicateHandling.IGNORE_ALL)
+    status: Status = _word(Status, Status.QUEUED)
+    outcome: Outcome | None = _word(Outcome, nullable=True)
+    #: A notice code that says why it failed or is held, and the sentence that goes with it.
+    reason: str | None = None
+    message: str | None = None
+    #: Parents before children: the entity's place in the topological order, and all entities it may refer to.
+    rank: int = 0
+    ancestors: list[str] = _json()
+    #: Hold reasons that somebody has looked at and approved.
+    approved: list[str] = _json()
+    attempts: int = 0
+    #: Not to be claimed earlier.
+    due_at: datetime = _moment()
+    worker: str | None = None
+    lease_until: datetime | None = _moment(nullable=True)
+    created_at: datetime = _moment()
+    started_at: datetime | None = _moment(nullable=True)
+    completed_at: datetime | None = _moment(nullable=True)
+
+
+class Attempt(LedgerTable, table=True):
+    """One execution of an import by one worker."""
+
+    __tablename__: ClassVar[str] = "attempts"
+    __table_args__ = (UniqueConstraint("import_id", "number"),)
+    id: int | None = Field(default=None, primary_key=True)
+    import_id: str = Field(foreign_key="imports.id")
+    number: int
+    worker: str
+    started_at: datetime = _moment()
+    ended_at: datetime | None = _moment(nullable=True)
+    #: `completed`, `held`, `failed`, `retried` or `lost`.
+    result: str | None = None
+    #: For operators; never shown to a customer.
+    error: str | None = None

@@ -1,0 +1,1 @@
+"""Alembic's environment: one script folder with two branches, `ledger` and `data`, for the two halves of the store."""

@@ -1,0 +1,167 @@
+"""Tenants, their SSH keys and their feeds in the ledger. Validates what an operator asks for; touches no files."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Sequence
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from sqlalchemy import delete
+from sqlmodel import Session, col, select
+
+from ingester.domain import name as names
+from ingester.domain.errors import UsageError
+from ingester.domain.status import Status
+from ingester.store.database import now
+from ingester.store.ledger import Ledger
+from ingester.store.ledger_tables import Feed, Import, Tenant, TenantKey
+
+
+class Tenants:
+    """What the ledger knows of customers."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def add(self, name: str, catalogues: Sequence[str], timezone: str = "UTC") -> Tenant:
+        """Add a tenant, or bring a removed one back."""
+        if not names.TENANT_PATTERN.match(name):
+            raise UsageError(
+                f"'{name}' is not a tenant name",
+                fix="Use 2 to 63 of a-z, 0-9, - and _, starting with a letter.",
+            )
+        if name in names.RESERVED_TENANTS:
+            raise UsageError(f"'{name}' is a reserved name", fix="Choose another.")
+        try:
+            ZoneInfo(timezone)
+        except (ZoneInfoNotFoundError, ValueError, IsADirectoryError):
+            raise UsageError(f"'{timezone}' is not a time zone", fix="Use a name like Europe/Berlin.") from None
+        with self._ledger.writing() as session:
+            tenant = session.get(Tenant, name)
+            if tenant is not None and tenant.removed_at is None:
+                raise UsageError(f"tenant '{name}' exists already", fix=f"See `ingester tenant show {name}`.")
+            if tenant is None:
+                tenant = Tenant(name=name, created_at=now())
+            tenant.catalogues, tenant.timezone, tenant.removed_at = list(catalogues), timezone, None
+            session.add(tenant)
+            return tenant
+
+    def get(self, name: str) -> Tenant:
+        """One tenant; UsageError if there is none of that name."""
+        with self._ledger.reading() as session:
+            return _known(session, name)
+
+    def find(self, name: str) -> Tenant | None:
+        """One tenant, or None."""
+        with self._ledger.reading() as session:
+            tenant = session.get(Tenant, name)
+            return tenant if tenant is not None and tenant.removed_at is None else None
+
+    def all(self) -> Sequence[Tenant]:
+        """Every tenant, by name."""
+        with self._ledger.reading() as session:
+            return session.exec(select(Tenant).where(col(Tenant.removed_at).is_(None)).order_by(Tenant.name)).all()
+
+    def remove(self, name: str) -> None:
+        """Take away a tenant's keys and feeds; refused while something of it waits. Its history stays."""
+        with self._ledger.writing() as session:
+            tenant = _known(session, name)
+            unfinished = [status for status in Status if not status.ended]
+            waiting = session.exec(
+                select(Import.id).where(Import.tenant == name, col(Import.status).in_(unfinished)).limit(1)
+            ).first()
+            if waiting is not None:
+                raise UsageError(
+                    f"tenant '{name}' has imports that have not ended",
+                    fix=f"See `ingester imports list --tenant {name}`; cancel them or wait.",
+                )
+            session.exec(delete(TenantKey).where(col(TenantKey.tenant) == name))
+            session.exec(delete(Feed).where(col(Feed.tenant) == name))
+            tenant.removed_at = now()
+            session.add(tenant)
+
+    # --- keys ----------------------------------------------------------------------------------------------------
+
+    def add_key(self, name: str, public_key: str) -> TenantKey:
+        """Let a key log in as a tenant. `public_key` is one line in OpenSSH form: type, base64, comment."""
+        kind, data, *comment = public_key.strip().split(None, 2)
+        key = TenantKey(
+            tenant=name,
+            fingerprint=fingerprint(data),
+            public_key=f"{kind} {data}",
+            comment=comment[0] if comment else "",
+            created_at=now(),
+        )
+        with self._ledger.writing() as session:
+            _known(session, name)
+            if _key(session, name, key.fingerprint) is not None:
+                raise UsageError(f"tenant '{name}' has this key already ({key.fingerprint})")
+            session.add(key)
+        return key
+
+    def keys(self, name: str) -> Sequence[TenantKey]:
+        """The keys that may log in as a tenant."""
+        with self._ledger.reading() as session:
+            return session.exec(select(TenantKey).where(TenantKey.tenant == name).order_by(col(TenantKey.id))).all()
+
+    def remove_key(self, name: str, key_fingerprint: str) -> None:
+        """Stop a key from logging in."""
+        with self._ledger.writing() as session:
+            _known(session, name)
+            key = _key(session, name, key_fingerprint)
+            if key is None:
+                raise UsageError(
+                    f"tenant '{name}' has no key {key_fingerprint}", fix=f"See `ingester tenant key {name} list`."
+                )
+            session.delete(key)
+
+    # --- feeds ---------------------------------------------------------------------------------------------------
+
+    def add_feed(self, feed: Feed) -> None:
+        """Add a feed after the tenant's others."""
+        with self._ledger.writing() as session:
+            _known(session, feed.tenant)
+            if session.exec(select(Feed).where(Feed.tenant == feed.tenant, Feed.name == feed.name)).first():
+                raise UsageError(
+                    f"tenant '{feed.tenant}' has a feed '{feed.name}' already",
+                    fix=f"Remove it first: ingester feed remove {feed.tenant} {feed.name}",
+                )
+            session.add(feed)
+
+    def feeds(self, name: str) -> Sequence[Feed]:
+        """A tenant's feeds, in the order in which they are matched."""
+        with self._ledger.reading() as session:
+            return session.exec(select(Feed).where(Feed.tenant == name).order_by(col(Feed.id))).all()
+
+    def remove_feed(self, tenant: str, name: str) -> None:
+        """Remove a feed; its past imports stay."""
+        with self._ledger.writing() as session:
+            _known(session, tenant)
+            feed = session.exec(select(Feed).where(Feed.tenant == tenant, Feed.name == name)).first()
+            if feed is None:
+                raise UsageError(f"tenant '{tenant}' has no feed '{name}'", fix=f"See `ingester feed list {tenant}`.")
+            session.delete(feed)
+
+
+def fingerprint(data: str) -> str:
+    """The SHA-256 fingerprint of a key's base64 text, as `ssh-keygen -l` prints it."""
+    try:
+        digest = hashlib.sha256(base64.b64decode(data, validate=True)).digest()
+    except binascii.Error:
+        raise UsageError("that is not an SSH public key", fix="Give the .pub file made by ssh-keygen.") from None
+    return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
+
+
+def _known(session: Session, name: str) -> Tenant:
+    tenant = session.get(Tenant, name)
+    if tenant is None or tenant.removed_at is not None:
+        raise UsageError(f"there is no tenant '{name}'", fix=f"Add it with: ingester tenant add {name}")
+    return tenant
+
+
+def _key(session: Session, tenant: str, key_fingerprint: str) -> TenantKey | None:
+    return session.exec(
+        select(TenantKey).where(TenantKey.tenant == tenant, TenantKey.fingerprint == key_fingerprint)
+    ).first()

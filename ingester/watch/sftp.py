@@ -1,0 +1,170 @@
+"""The owner of the SFTP server: accounts from the ledger, uploads to the intake, the ledger's view of the inbox.
+
+Everything that touches the ledger runs in a thread; the event loop only waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from datetime import timedelta
+
+import structlog
+
+from ingester.decision import Decisions
+from ingester.directory import DataDirectory
+from ingester.domain.errors import UsageError
+from ingester.domain.status import Origin, Status
+from ingester.intake import Arrival, Intake
+from ingester.outbox import status
+from ingester.routing import Router
+from ingester.store.database import now
+from ingester.store.ledger import Ledger
+from ingester.store.ledger_tables import Drop, Import
+from ingester.store.tenant import Tenants
+from sftp_server import Account, Event, Folder, Landed, LandingRefused, Upload
+
+log = structlog.get_logger()
+
+_INBOX = "inbox"
+
+
+class SftpOwner:
+    """What the SFTP server asks, answered from the ledger."""
+
+    def __init__(
+        self, ledger: Ledger, intake: Intake, router: Router, directory: DataDirectory, grace: timedelta
+    ) -> None:
+        self._ledger = ledger
+        self._tenants = Tenants(ledger)
+        self._decisions = Decisions(ledger, directory)
+        self._intake = intake
+        self._router = router
+        self._directory = directory
+        #: How long an ended drop stays listed after the session that uploaded it is gone.
+        self._grace = grace
+        self._sessions: set[str] = set()
+
+    async def account(self, name: str) -> Account | None:
+        """Look a tenant up by its login name."""
+        return await asyncio.to_thread(self._account, name)
+
+    def _account(self, name: str) -> Account | None:
+        tenant = self._tenants.find(name)
+        if tenant is None:
+            return None
+        folders = self._directory.tenant(name)
+        return Account(
+            name=name,
+            keys=tuple(key.public_key for key in self._tenants.keys(name)),
+            folders={
+                _INBOX: Folder(path=folders.inbox, upload=True, remove=True, subfolders=self._router.folders(tenant)),
+                "outbox": Folder(path=folders.outbox, remove=True),
+                "archive": Folder(path=folders.archive),
+                "docs": Folder(path=folders.docs),
+            },
+        )
+
+    async def land(self, upload: Upload) -> None:
+        """Land an upload; returns when it is durable and recorded."""
+        arrival = Arrival(
+            tenant=upload.account,
+            origin=Origin.SFTP,
+            folder=_below_inbox(upload.folder),
+            name=upload.name,
+            path=upload.path,
+            size=upload.size,
+            sha256=upload.sha256,
+            session=upload.session,
+            address=upload.address,
+        )
+        try:
+            await asyncio.wrap_future(self._intake.submit(arrival))
+        except UsageError as error:
+            raise LandingRefused(str(error)) from error
+
+    async def landed(self, account: str, folder: str, name: str | None = None) -> Sequence[Landed]:
+        """List the drops that the inbox still shows."""
+        drops = await asyncio.to_thread(self._ledger.shown_drops, account, _below_inbox(folder), name)
+        return [
+            Landed(
+                name=drop.shown_name,
+                size=drop.size,
+                modified_at=drop.landed_at,
+                path=self._directory.drop_file(drop.id, drop.location),
+            )
+            for drop, job in drops
+            if self._is_shown(drop, job)
+        ]
+
+    def _is_shown(self, drop: Drop, job: Import) -> bool:
+        """Until the import has ended and the session that brought the file has closed, or the grace has passed."""
+        if not job.status.ended or job.completed_at is None:
+            return True
+        return drop.session in self._sessions and job.completed_at > now() - self._grace
+
+    async def remove(self, account: str, folder: str, name: str) -> bool:
+        """Take a drop from the inbox: cancels an import that has not begun, else only hides the file."""
+        return await asyncio.to_thread(self._remove, account, folder, name)
+
+    def _remove(self, account: str, folder: str, name: str) -> bool:
+        found = self._shown(account, folder, name)
+        for drop, job in found:
+            if job.status in (Status.QUEUED, Status.NEEDS_ATTENTION):
+                with contextlib.suppress(UsageError):  # claimed a moment ago: then only the listing changes
+                    self._decisions.cancel(job, drop)
+            self._ledger.hide(drop.id)
+        return bool(found)
+
+    async def rename(self, account: str, folder: str, name: str, new_folder: str, new_name: str) -> bool:
+        """Rename a drop: one that nobody has claimed becomes what its new name says, else only the listing changes."""
+        return await asyncio.to_thread(self._rename, account, folder, name, new_folder, new_name)
+
+    def _rename(self, account: str, folder: str, name: str, new_folder: str, new_name: str) -> bool:
+        found = self._shown(account, folder, name)
+        if not found:
+            return False
+        for other, _ in self._shown(account, new_folder, new_name):
+            self._ledger.hide(other.id)
+        place = _below_inbox(new_folder)
+        for drop, _ in found[:-1]:
+            self._ledger.hide(drop.id)
+        drop, job = found[-1]
+        if job.status is Status.QUEUED or (job.status is Status.FAILED and job.entity is None):
+            tenant = self._tenants.get(account)
+            route = self._router.route(tenant, list(self._tenants.feeds(account)), place, new_name)
+            self._router.apply(route, job)
+            drop.folder = drop.shown_folder = place
+            drop.name = drop.shown_name = new_name
+            if self._ledger.reroute(job, drop):
+                status.put(self._directory.tenant(account).outbox, status.document(job, drop), self._directory.work)
+                self._intake.nudge()
+                return True
+        self._ledger.show_as(drop.id, place, new_name)
+        return True
+
+    def _shown(self, account: str, folder: str, name: str) -> list[tuple[Drop, Import]]:
+        drops = self._ledger.shown_drops(account, _below_inbox(folder), name)
+        return [(drop, job) for drop, job in drops if self._is_shown(drop, job)]
+
+    async def session_opened(self, session: str, account: str) -> None:
+        """Remember a session for as long as it lasts."""
+        del account
+        self._sessions.add(session)
+
+    async def session_closed(self, session: str) -> None:
+        """Forget a session; what it brought leaves the inbox as its imports end."""
+        self._sessions.discard(session)
+
+
+def record_event(event: Event) -> None:
+    """Write one line of the audit log."""
+    facts = event.facts()
+    if "account" in facts:
+        facts["tenant"] = facts.pop("account")
+    log.info(f"sftp_{event.name}", **facts)
+
+
+def _below_inbox(folder: str) -> str:
+    return folder.removeprefix(_INBOX).removeprefix("/")

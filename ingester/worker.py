@@ -1,0 +1,237 @@
+"""The process that claims imports and runs the pipeline: the only place that decides retry, hold, fail or quarantine.
+
+A worker that dies leaves its claim to expire; one that merely lost its claim finds the applied marker taken.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import shutil
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from types import FrameType
+
+import structlog
+from sqlalchemy.exc import IntegrityError
+
+from ingester import fault, pipeline, wake
+from ingester import log as logs
+from ingester.directory import DataDirectory
+from ingester.domain import notice
+from ingester.domain.errors import Held, IngesterError, TransientError, UnreadableFile
+from ingester.domain.status import Outcome, Status
+from ingester.outbox import publish, status
+from ingester.pipeline import Order
+from ingester.queue import HEARTBEAT_SECONDS, Claim, Queue, worker_name
+from ingester.ruleset.model import RuleSet
+from ingester.settings import Settings, WorkerSettings
+from ingester.store.data import DataStore
+from ingester.store.data_tables import ImportOutcome
+from ingester.store.database import now
+from ingester.store.ledger import Ledger
+from ingester.store.ledger_tables import Drop, Import
+from ingester.store.tenant import Tenants
+from ingester.wake import Alarm
+
+log = structlog.get_logger()
+
+_FIRST_RETRY = timedelta(seconds=2)
+_LONGEST_RETRY = timedelta(minutes=5)
+
+
+class Worker:
+    """Takes imports from the queue, one at a time."""
+
+    def __init__(
+        self, ledger: Ledger, store: DataStore, rules: RuleSet, directory: DataDirectory, settings: WorkerSettings
+    ) -> None:
+        self.name = worker_name()
+        self._ledger = ledger
+        self._queue = Queue(ledger)
+        self._tenants = Tenants(ledger)
+        self._store = store
+        self._rules = rules
+        self._directory = directory
+        self._settings = settings
+        self._stopping = threading.Event()
+
+    def stop(self) -> None:
+        """Finish the import at hand, then end."""
+        self._stopping.set()
+        wake.nudge(self._directory.sleepers)
+
+    def run(self) -> None:
+        """Work until told to stop."""
+        alarm = Alarm(self._directory.sleepers, self.name)
+        try:
+            while not self._stopping.is_set():
+                try:
+                    if not self.run_next():
+                        alarm.wait(self._settings.poll_seconds)
+                except TransientError as error:
+                    log.warning("worker_waits", error=str(error))
+                    self._stopping.wait(1.0)
+        finally:
+            alarm.close()
+
+    def run_next(self) -> bool:
+        """Run the next import there is; False if there is none."""
+        claim = self._queue.claim(self.name)
+        if claim is None:
+            return False
+        job = claim.job
+        with (
+            structlog.contextvars.bound_contextvars(
+                tenant=job.tenant, import_id=job.id, short_id=job.short_id, attempt=job.attempts
+            ),
+            self._heart(claim),
+        ):
+            self._run(claim.job, claim.drop)
+        return True
+
+    def _run(self, job: Import, drop: Drop) -> None:
+        log.info("import_started", entity=job.entity, file=drop.name, bytes=drop.size)
+        try:
+            outcome = self._store.outcome(job.id)
+            if outcome is None and job.attempts > self._settings.max_attempts:
+                self._fail(job, drop, "attempts_exhausted", str(self._settings.max_attempts))
+                return
+            self.finish(job, drop, outcome or self._import(job, drop))
+        except UnreadableFile as error:
+            self._fail(job, drop, error.code, said=error.reason)
+        except Held as error:
+            self._queue.hold(job, reason=error.reason, message=error.message)
+            self._show_status(job, drop, Status.NEEDS_ATTENTION, error.reason, error.message)
+            log.warning("import_held", reason=error.reason)
+        except TransientError as error:
+            after = min(_FIRST_RETRY * 2 ** (job.attempts - 1), _LONGEST_RETRY)
+            self._queue.retry_later(job, after=after, error=str(error))
+            self._show_status(job, drop, Status.QUEUED)
+            log.warning("import_retried", error=str(error), after_seconds=after.total_seconds())
+        except IntegrityError:
+            # Another worker took over while this one was thought dead, and applied the import first.
+            if self._store.outcome(job.id) is None:
+                raise
+            log.warning("import_applied_elsewhere")
+        except Exception as error:
+            log.exception("import_failed", **(error.fields if isinstance(error, IngesterError) else {}))
+            self._fail(job, drop, "internal_error", f"{job.short_id}.{job.attempts}", error=repr(error))
+
+    def _import(self, job: Import, drop: Drop) -> ImportOutcome:
+        if not self._directory.drop_file(drop.id, drop.location).exists():
+            raise UnreadableFile("drop_missing", notice.message("drop_missing"))
+        assert job.catalogue is not None
+        assert job.entity is not None
+        self._show_status(job, drop, Status.PROCESSING)
+        order = Order(
+            job=job,
+            drop=drop,
+            entity=self._rules.entity(job.catalogue, job.entity),
+            timezone=self._tenants.get(job.tenant).timezone,
+            block_bytes=self._settings.block_bytes,
+        )
+        workspace = self._workspace(job)
+        try:
+            return pipeline.run(order, self._store, self._directory, workspace)
+        except BaseException:
+            shutil.rmtree(workspace, ignore_errors=True)
+            raise
+
+    def _workspace(self, job: Import) -> Path:
+        """A new folder for this attempt; what earlier attempts left is worthless, since none was committed."""
+        for leftover in self._directory.work.glob(f"{job.id}.*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        workspace = self._directory.work / f"{job.id}.{job.attempts}"
+        workspace.mkdir(mode=0o750)
+        return workspace
+
+    def finish(self, job: Import, drop: Drop, outcome: ImportOutcome) -> None:
+        """Publish an applied import and close it in the ledger. Safe to repeat."""
+        publish.publish(self._directory, outcome)
+        location = publish.archive(self._directory, job, drop, outcome.committed_at)
+        self._queue.complete(job, Outcome(outcome.outcome), location=location)
+        fault.point("ledger.completed")
+        self._store.published(job.id)
+        publish.discard(self._directory, outcome)
+        log.info("import_completed", outcome=outcome.outcome)
+
+    def _fail(
+        self, job: Import, drop: Drop, reason: str, expected: str = "", *, said: str = "", error: str | None = None
+    ) -> None:
+        message = said or notice.message(reason, expected=expected)
+        location = publish.quarantine(self._directory, drop)
+        self._queue.fail(job, reason=reason, message=message, location=location, error=error)
+        self._show_status(job, drop, Status.FAILED, reason, message, ended=True)
+        log.warning("import_quarantined", reason=reason)
+
+    def _show_status(
+        self,
+        job: Import,
+        drop: Drop,
+        now_is: Status,
+        reason: str | None = None,
+        message: str | None = None,
+        *,
+        ended: bool = False,
+    ) -> None:
+        """Put a status file that tells what the ledger holds by now."""
+        found = {
+            "status": now_is.value,
+            "reason": reason,
+            "message": message,
+            "completed_at": status.moment(now()) if ended else None,
+        }
+        outbox = self._directory.tenant(job.tenant).outbox
+        status.put(outbox, status.document(job, drop, found), self._directory.work)
+
+    @contextmanager
+    def _heart(self, claim: Claim) -> Iterator[None]:
+        """Renew the claim's lease for as long as the block runs."""
+        done = threading.Event()
+
+        def beat() -> None:
+            while not done.wait(HEARTBEAT_SECONDS):
+                try:
+                    if not self._queue.heartbeat(claim):
+                        log.warning("lease_lost", import_id=claim.job.id)
+                        return
+                except TransientError:
+                    pass  # the lease outlasts several missed beats
+
+        thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
+
+def main(settings: Settings, rules: RuleSet) -> None:
+    """A worker process of `ingester up`: one worker until SIGTERM. Dies with its parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_die_with_parent, name="parent", daemon=True).start()
+    logs.configure(settings.log_format, settings.log_level)
+    directory = DataDirectory(settings.data_dir)
+    ledger = Ledger.open(settings.ledger_url)
+    store = DataStore.open(settings.data_url)
+    worker = Worker(ledger, store, rules, directory, settings.worker)
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        worker.stop()
+
+    signal.signal(signal.SIGTERM, stop)
+    worker.run()
+
+
+def _die_with_parent() -> None:
+    """End at once when the service is killed: nobody renews this worker's right to be here."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

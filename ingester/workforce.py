@@ -1,0 +1,66 @@
+"""The worker processes of one service: started, replaced when one dies, stopped. Loads none of what they load."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import multiprocessing
+from multiprocessing.context import SpawnProcess
+
+import structlog
+
+from ingester.queue import Queue
+from ingester.ruleset.model import RuleSet
+from ingester.settings import Settings
+
+log = structlog.get_logger()
+
+
+def _work(settings: Settings, rules: RuleSet) -> None:
+    """What a worker process runs; only there are pyarrow and the phases loaded."""
+    from ingester import worker
+
+    worker.main(settings, rules)
+
+
+class Workforce:
+    """The worker processes: started, and started again when one dies."""
+
+    def __init__(self, settings: Settings, rules: RuleSet, queue: Queue) -> None:
+        self._settings = settings
+        self._rules = rules
+        self._queue = queue
+        # Never fork: this process has threads and an event loop.
+        self._context = multiprocessing.get_context("spawn")
+        self._processes: list[SpawnProcess] = []
+
+    def start(self) -> None:
+        """Start them all."""
+        self._processes = [self._spawn() for _ in range(self._settings.worker.processes)]
+
+    def _spawn(self) -> SpawnProcess:
+        process = self._context.Process(target=_work, args=(self._settings, self._rules), name="ingester-worker")
+        process.start()
+        return process
+
+    async def watch(self, stop: asyncio.Event) -> None:
+        """Replace workers that die, until `stop` is set. What a dead one was doing is queued again at once."""
+        while not stop.is_set():
+            for index, process in enumerate(self._processes):
+                if not process.is_alive():
+                    log.error("worker_died", exit_code=process.exitcode)
+                    await asyncio.to_thread(self._queue.recover, process=process.pid)
+                    self._processes[index] = self._spawn()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), timeout=0.5)
+
+    def stop(self) -> None:
+        """Let each finish its import, then end."""
+        for process in self._processes:
+            process.terminate()
+        for process in self._processes:
+            process.join(timeout=60)
+            if process.is_alive():
+                log.warning("worker_killed", pid=process.pid)
+                process.kill()
+                process.join()
