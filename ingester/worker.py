@@ -101,7 +101,7 @@ class Worker:
             if outcome is None and job.attempts > self._settings.max_attempts:
                 self._fail(job, drop, "attempts_exhausted", str(self._settings.max_attempts))
                 return
-            self.finish(job, drop, outcome or self._import(job, drop))
+            outcome = outcome or self._import(job, drop)
         except UnreadableFile as error:
             self._fail(job, drop, error.code, said=error.reason)
         except Held as error:
@@ -109,15 +109,9 @@ class Worker:
             self._show_status(job, drop, Status.NEEDS_ATTENTION, error.reason, error.message)
             log.warning("import_held", reason=error.reason)
         except TransientError as error:
-            after = min(_FIRST_RETRY * 2 ** (job.attempts - 1), _LONGEST_RETRY)
-            self._queue.retry_later(job, after=after, error=str(error))
+            self._queue.retry_later(job, after=_backoff(job), error=str(error))
             self._show_status(job, drop, Status.QUEUED)
-            log.warning("import_retried", error=str(error), after_seconds=after.total_seconds())
-        except IntegrityError:
-            # Another worker took over while this one was thought dead, and applied the import first.
-            if self._store.outcome(job.id) is None:
-                raise
-            log.warning("import_applied_elsewhere")
+            log.warning("import_retried", error=str(error), after_seconds=_backoff(job).total_seconds())
         except Exception as error:
             log.exception("import_failed", **(error.fields if isinstance(error, IngesterError) else {}))
             self._fail(job, drop, "internal_error", f"{job.short_id}.{job.attempts}", error=repr(error))
@@ -138,6 +132,14 @@ class Worker:
         workspace = self._workspace(job)
         try:
             return pipeline.run(order, self._store, self._directory, workspace)
+        except IntegrityError:
+            shutil.rmtree(workspace, ignore_errors=True)
+            applied = self._store.outcome(job.id)
+            if applied is None:
+                raise
+            # Another worker took over while this one was thought dead, and was first.
+            log.warning("import_applied_elsewhere")
+            return applied
         except BaseException:
             shutil.rmtree(workspace, ignore_errors=True)
             raise
@@ -150,15 +152,19 @@ class Worker:
         workspace.mkdir(mode=0o750)
         return workspace
 
-    def finish(self, job: Import, drop: Drop, outcome: ImportOutcome) -> None:
-        """Publish an applied import and close it in the ledger. Safe to repeat."""
-        publish.publish(self._directory, outcome)
-        location = publish.archive(self._directory, job, drop, outcome.committed_at)
-        self._queue.complete(job, Outcome(outcome.outcome), location=location)
-        fault.point("ledger.completed")
-        self._store.published(job.id)
-        publish.discard(self._directory, outcome)
-        log.info("import_completed", outcome=outcome.outcome)
+    def _finish(self, job: Import, drop: Drop, outcome: ImportOutcome) -> None:
+        """Publish an applied import and close it in the ledger. It cannot fail any more, only be finished later."""
+        try:
+            location = publish.publish(self._directory, outcome, job, drop)
+            self._queue.complete(job, Outcome(outcome.outcome), location=location)
+            fault.point("ledger.completed")
+            self._store.published(job.id)
+            publish.discard(self._directory, outcome)
+        except (OSError, TransientError) as error:
+            log.exception("import_not_published_yet")
+            self._queue.retry_later(job, after=_backoff(job), error=repr(error))
+        else:
+            log.info("import_completed", outcome=outcome.outcome)
 
     def _fail(
         self, job: Import, drop: Drop, reason: str, expected: str = "", *, said: str = "", error: str | None = None
@@ -210,6 +216,10 @@ class Worker:
         finally:
             done.set()
             thread.join()
+
+
+def _backoff(job: Import) -> timedelta:
+    return min(_FIRST_RETRY * (1 << min(job.attempts - 1, 16)), _LONGEST_RETRY)
 
 
 def main(settings: Settings, rules: RuleSet) -> None:

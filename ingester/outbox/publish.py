@@ -13,18 +13,28 @@ from ingester.store.data_tables import ImportOutcome
 from ingester.store.ledger_tables import Drop, Import
 
 
-def publish(directory: DataDirectory, outcome: ImportOutcome) -> None:
-    """Rename an applied import's files into the tenant's outbox, the status file last."""
+def publish(directory: DataDirectory, outcome: ImportOutcome, job: Import, drop: Drop) -> str:
+    """Put an applied import's reports into the outbox, its original into the archive, and the status file last.
+
+    Whoever sees the status can count on the rest. Returns the original's new location.
+    """
     outbox = directory.tenant(outcome.tenant).outbox
     finished = directory.root / outcome.workspace
-    for file in outcome.files:
-        source = finished / file
-        # Not there: an earlier try already moved it, and the customer may have taken it away since.
-        if source.exists():
-            source.rename(outbox / file)
+    *reports, status_file = outcome.files
+    for file in reports:
+        _place(finished / file, outbox / file)
         fault.point("outbox.half_published")
+    location = archive(directory, job, drop, outcome.committed_at)
+    _place(finished / status_file, outbox / status_file)
     sync_folder(outbox)
     fault.point("outbox.published")
+    return location
+
+
+def _place(finished: Path, final: Path) -> None:
+    # Not there: an earlier try already moved it, and the customer may have taken it away since.
+    if finished.exists():
+        finished.rename(final)
 
 
 def archive(directory: DataDirectory, job: Import, drop: Drop, at: datetime) -> str:

@@ -23,6 +23,8 @@ def run(
 ) -> tuple[Merged, PhaseRecord]:
     """Merge into the entity's table, or count what a merge would do."""
     account = Account(PhaseName.PROCESSING)
+    if not verdict.valid_rows:
+        return Merged(0, 0, 0), account.skip("no row is valid")
     merge = Merge(connection, entity, rows.fields, scope)
     merge.stage(_good(rows, verdict))
     if merge.staged != verdict.valid_rows:

@@ -110,6 +110,8 @@ def translated() -> Iterator[None]:
         raise _transient_or_same(error, text) from error
     except DBAPIError as error:
         raise _transient_or_same(error, str(error.orig)) from error
+    except sqlite3.OperationalError as error:  # from statements that went past SQLAlchemy
+        raise _transient_or_same(error, str(error)) from error
 
 
 def _transient_or_same(error: Exception, text: str) -> Exception:

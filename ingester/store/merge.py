@@ -1,8 +1,11 @@
 """Set-based merge of staged rows into an entity table, on SQLite.
 
-Rows are staged in a temporary table, so that staging itself takes no lock on the data. Then two statements: update
-the records whose provided values differ, insert the records that are new by anti-join. What is equal is not touched.
-A predicted merge takes its counts from the same joins and writes nothing.
+Rows are staged in a temporary table. A join with the stored records finds those whose provided values differ; they
+are updated by id, then the records that are new are inserted by anti-join. What is equal is not touched. A predicted
+merge takes its counts from the same joins and writes nothing.
+
+SQLite knows no statistics of a table it has just seen, and would gladly read the whole entity table for each staged
+row: CROSS JOIN, which it never reorders, makes it look every staged row up by the record's unique key instead.
 """
 
 from __future__ import annotations
@@ -56,7 +59,7 @@ class Merge:
         self._scope = scope
         self._staged = 0
         columns = ", ".join(quoted(name) for name in fields)
-        self._database.execute("DROP TABLE IF EXISTS temp.staging")
+        self.drop()
         self._database.execute(f"CREATE TEMP TABLE staging (_row INTEGER PRIMARY KEY, {columns})")
 
     def stage(self, batches: Iterable[tuple[npt.NDArray[np.int64], pa.RecordBatch]]) -> None:
@@ -76,10 +79,12 @@ class Merge:
 
     def apply(self) -> Merged:
         """Write the staged rows."""
-        updated = self._run(self._update()) if self._keyed else 0
+        updated = self._find_changes() if self._keyed else 0
+        if updated:
+            self._run(self._update())
         created = self._run(self._insert())
-        for foreign_key in self._entity.foreign_keys:
-            if foreign_key.entity == self._entity.name and set(foreign_key.fields) <= set(self._fields):
+        for foreign_key in self._provided_references():
+            if foreign_key.entity == self._entity.name:
                 # A record of this very file may be the parent: only now does it have an id.
                 self._run(self._resolve_own(foreign_key))
         return self._merged(created, updated)
@@ -88,13 +93,14 @@ class Merge:
         """Count what `apply` would do."""
         if not self._keyed:
             return Merged(self._staged, 0, 0)
-        created = self._count(f"{self._from_staging()} {self._stored('LEFT')} WHERE t.id IS NULL")
-        updated = self._count(f"{self._from_staging()} {self._stored('INNER')} WHERE {self._differs()}")
-        return self._merged(created, updated)
+        new = f"SELECT count(*) FROM temp.staging AS s {self._stored('LEFT')} WHERE t.id IS NULL"
+        (created,) = self._database.execute(new, self._parameters()).fetchone()
+        return self._merged(created, self._find_changes())
 
     def drop(self) -> None:
-        """Remove the staging table."""
-        self._database.execute("DROP TABLE IF EXISTS temp.staging")
+        """Remove the temporary tables."""
+        for name in ("staging", "changes"):
+            self._database.execute(f"DROP TABLE IF EXISTS temp.{name}")
 
     # --- statements ----------------------------------------------------------------------------------------------
 
@@ -113,12 +119,25 @@ class Merge:
             values["import_row"] = "s._row"
         values |= {"import_id": ":import_id", "created_at": ":now", "updated_at": ":now"}
         into = ", ".join(quoted(name) for name in values)
-        select = f"SELECT {', '.join(values.values())} {self._from_staging()}"
-        new = f" {self._stored('LEFT')} WHERE t.id IS NULL" if self._keyed else ""
-        return f"INSERT INTO {quoted(entity.table)} ({into}) {select}{new} ORDER BY s._row"
+        new = f"{self._stored('LEFT')} WHERE t.id IS NULL" if self._keyed else ""
+        return (
+            f"INSERT INTO {quoted(entity.table)} ({into}) SELECT {', '.join(values.values())} "
+            f"FROM temp.staging AS s {self._reference_joins()} {new} ORDER BY s._row"
+        )
 
-    def _update(self) -> str:
-        table = quoted(self._entity.table)
+    def _find_changes(self) -> int:
+        """Put what stored records are to become into a temporary table, by record id; returns how many."""
+        values = self._changes()
+        columns = ", ".join(values)
+        self._database.execute(f"CREATE TEMP TABLE changes (target INTEGER PRIMARY KEY{', ' * bool(columns)}{columns})")
+        selected = ", ".join(["t.id", *values.values()])
+        return self._run(
+            f"INSERT INTO temp.changes SELECT {selected} FROM temp.staging AS s {self._stored('CROSS')} "
+            f"{self._reference_joins()} WHERE {self._differs()}"
+        )
+
+    def _changes(self) -> dict[str, str]:
+        """Column to new value, over `s` (staged), `t` (stored) and the references: an empty cell changes nothing."""
         changes = {
             quoted(name): f"coalesce(s.{quoted(name)}, t.{quoted(name)})"
             for name in self._fields
@@ -127,10 +146,15 @@ class Merge:
         for foreign_key in self._provided_references():
             column = quoted(foreign_key.id_column)
             changes[column] = f"CASE WHEN {_given(foreign_key)} THEN {_alias(foreign_key)}.id ELSE t.{column} END"
-        changes |= {"import_id": ":import_id", "updated_at": ":now"}
-        assignments = ", ".join(f"{column} = {value}" for column, value in changes.items())
-        where = f"{self._same_record()} AND ({self._differs()})"
-        return f"UPDATE {table} AS t SET {assignments} {self._from_staging()} WHERE {where}"
+        return changes
+
+    def _update(self) -> str:
+        columns = ", ".join(self._changes())
+        return (
+            f"UPDATE {quoted(self._entity.table)} AS t SET ({columns}, import_id, updated_at) = "
+            f"(SELECT {columns}, :import_id, :now FROM temp.changes AS c WHERE c.target = t.id) "
+            f"WHERE t.id IN (SELECT target FROM temp.changes)"
+        )
 
     def _resolve_own(self, foreign_key: ForeignKey) -> str:
         table, column = quoted(self._entity.table), quoted(foreign_key.id_column)
@@ -144,9 +168,8 @@ class Merge:
             f"WHERE t.import_id = :import_id AND t.{column} IS NULL"
         )
 
-    def _from_staging(self) -> str:
-        joins = "".join(self._reference_join(key) for key in self._provided_references())
-        return f"FROM temp.staging AS s{joins}"
+    def _reference_joins(self) -> str:
+        return " ".join(self._reference_join(key) for key in self._provided_references())
 
     def _reference_join(self, foreign_key: ForeignKey) -> str:
         alias = _alias(foreign_key)
@@ -155,7 +178,7 @@ class Merge:
             f"{alias}.{quoted(theirs)} = s.{quoted(ours)}"
             for ours, theirs in zip(foreign_key.fields, foreign_key.reference_fields, strict=True)
         )
-        return f" LEFT JOIN {target} AS {alias} ON {alias}.tenant_id = :tenant AND {alias}.source = :source AND {same}"
+        return f"LEFT JOIN {target} AS {alias} ON {alias}.tenant_id = :tenant AND {alias}.source = :source AND {same}"
 
     def _stored(self, kind: str) -> str:
         return f"{kind} JOIN {quoted(self._entity.table)} AS t ON {self._same_record()}"
@@ -186,10 +209,6 @@ class Merge:
 
     def _merged(self, created: int, updated: int) -> Merged:
         return Merged(created, updated, self._staged - created - updated)
-
-    def _count(self, what: str) -> int:
-        (count,) = self._database.execute(f"SELECT count(*) {what}", self._parameters()).fetchone()
-        return int(count)
 
     def _run(self, statement: str) -> int:
         return int(self._database.execute(statement, self._parameters()).rowcount)
