@@ -10,13 +10,15 @@ import shutil
 import structlog
 
 from ingester.directory import DataDirectory
-from ingester.domain.status import Status
 from ingester.outbox import status
 from ingester.queue import Queue
 from ingester.store.data import DataStore
 from ingester.store.ledger import Ledger
 
 log = structlog.get_logger()
+
+#: The last imports that failed or were canceled: one of them may have stopped between its commit and its status file.
+_STOPPED_LOOKED_AT = 1000
 
 
 def reconcile(ledger: Ledger, store: DataStore, directory: DataDirectory) -> None:
@@ -35,7 +37,7 @@ def reconcile(ledger: Ledger, store: DataStore, directory: DataDirectory) -> Non
     if requeued:
         log.info("imports_requeued", imports=len(requeued))
     for outcome in store.unpublished():
-        # Closed in the ledger, so all of it was published; only the note of that is missing.
+        # Closed in the ledger, so all of it was published; only the note of it is missing.
         if ledger.import_(outcome.import_id)[0].status.ended:
             store.published(outcome.import_id)
     kept = {directory.root / outcome.workspace for outcome in store.unpublished()}
@@ -44,6 +46,8 @@ def reconcile(ledger: Ledger, store: DataStore, directory: DataDirectory) -> Non
             leftover.unlink()
         elif leftover / "outbox" not in kept:
             shutil.rmtree(leftover)
-    for job, drop in ledger.waiting():
-        if job.status is Status.QUEUED:
-            status.put(directory.tenant(job.tenant).outbox, status.document(job, drop), directory.work)
+    for job, drop in [*ledger.waiting(), *ledger.stopped(_STOPPED_LOOKED_AT)]:
+        outbox = directory.tenant(job.tenant).outbox
+        # An applied import's own status file is published by its worker, or was already.
+        if status.told(outbox, job, drop) != job.status and store.outcome(job.id) is None:
+            status.put(outbox, status.document(job, drop), directory.work)

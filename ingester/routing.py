@@ -74,8 +74,12 @@ class Router:
 
     def folders(self, tenant: Tenant) -> tuple[str, ...]:
         """The subfolders a tenant's inbox has: one for each entity, and all of them again under `validate`."""
-        names = sorted({entity.name for catalogue in self._catalogues(tenant) for entity in catalogue})
+        names = sorted({entity.name for entity in self.entities(tenant)})
         return (*names, VALIDATE, *(f"{VALIDATE}/{name}" for name in names))
+
+    def entities(self, tenant: Tenant) -> list[Entity]:
+        """Every entity that a tenant may send."""
+        return [entity for catalogue in self._catalogues(tenant) for entity in catalogue]
 
     def _catalogues(self, tenant: Tenant) -> list[Catalogue]:
         return [self._rules.catalogues[name] for name in tenant.catalogues if name in self._rules.catalogues]

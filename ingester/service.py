@@ -28,6 +28,7 @@ from ingester.settings import Settings
 from ingester.store.data import DataStore
 from ingester.store.ledger import Ledger
 from ingester.store.tenant import Tenants
+from ingester.tenancy import prepare_tenant
 from ingester.watch.folder import FolderWatch
 from ingester.watch.sftp import SftpOwner, record_event
 from ingester.workforce import Workforce
@@ -55,16 +56,16 @@ class Service:
         self._lock = self.directory.lock()
         self._rules = in_force(settings.rules_dirs)
         self.ledger = Ledger.open(settings.ledger_url)
+        router = Router(self._rules)
         store = DataStore.open(settings.data_url)
         try:
             store.ensure_tables(self._rules)
             for tenant in Tenants(self.ledger).all():
-                self.directory.tenant(tenant.name).create()
+                prepare_tenant(self.directory, router, tenant)
             recovery.reconcile(self.ledger, store, self.directory)
         finally:
             # Only workers need it from here on.
             store.close()
-        router = Router(self._rules)
         grace = timedelta(seconds=settings.sftp.visible_grace_seconds)
         self._intake = Intake(self.ledger, router, self.directory)
         self._folder_watch = FolderWatch(self.ledger, self._intake, self.directory, settings.folder)

@@ -115,6 +115,8 @@ class Worker:
         except Exception as error:
             log.exception("import_failed", **(error.fields if isinstance(error, IngesterError) else {}))
             self._fail(job, drop, "internal_error", f"{job.short_id}.{job.attempts}", error=repr(error))
+        else:
+            self._finish(job, drop, outcome)
 
     def _import(self, job: Import, drop: Drop) -> ImportOutcome:
         if not self._directory.drop_file(drop.id, drop.location).exists():

@@ -13,9 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from ingester.cli.summary import print_summary
 from ingester.domain.errors import IngesterError
@@ -44,20 +42,22 @@ async def _demo(scratch: Path) -> None:
     import asyncssh
 
     from ingester import log, settings
+    from ingester.routing import Router
     from ingester.ruleset.shipped import in_force
     from ingester.service import Service
     from ingester.store.tenant import Tenants
+    from ingester.tenancy import prepare_tenant
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False)
     # The demo's own output is the point; the service's log would drown it.
     found = settings.load(data_dir=scratch / "data", sftp={"host": "127.0.0.1", "port": 0}, log_level="ERROR")
     log.configure(found.log_format, found.log_level)
     service = Service(found)
     key = asyncssh.generate_private_key("ssh-ed25519")
     tenants = Tenants(service.ledger)
-    tenants.add(_TENANT, list(in_force(found.rules_dirs).catalogues))
+    rules = in_force(found.rules_dirs)
+    prepare_tenant(service.directory, Router(rules), tenants.add(_TENANT, list(rules.catalogues)))
     tenants.add_key(_TENANT, key.export_public_key("openssh").decode())
-    service.directory.tenant(_TENANT).create()
 
     customer: list[asyncio.Task[None]] = []
     stop = asyncio.Event()
@@ -75,7 +75,7 @@ async def _upload_and_show(console: Console, ready: Ready, key: asyncssh.SSHKey)
 
     name = "customers_demo.csv"
     console.print(f"An SFTP server listens on {ready.host} port {ready.sftp_port}. {_TENANT} uploads {name}:\n")
-    console.print(_CUSTOMERS.read_text(encoding="utf-8"), markup=False)
+    console.print(_CUSTOMERS.read_text(encoding="utf-8"), markup=False, soft_wrap=True)
     async with (
         asyncssh.connect(
             ready.host,
@@ -93,19 +93,14 @@ async def _upload_and_show(console: Console, ready: Ready, key: asyncssh.SSHKey)
         status = await _final_status(client)
         console.print(f"{1000 * (time.monotonic() - landed):.0f} ms after the upload its report is in /outbox:\n")
         print_summary(status)
-        for kind, columns in (
-            ("errors", ("row", "line", "key", "field", "code", "message", "value")),
-            ("rejects", ("external_id", "email", "lifecycle_status", "created_on", "balance", "_row", "_errors")),
-        ):
-            file_name = status["files"][kind]
-            rows = csv.DictReader(io.StringIO(await _read(client, f"/outbox/{file_name}")))
-            table = Table(title=f"/outbox/{file_name}", title_justify="left", box=box.SIMPLE, pad_edge=False)
-            for column in columns:
-                table.add_column(column, overflow="fold")
-            for row in rows:
-                table.add_row(*(row[column] for column in columns))
-            console.print(table)
-        console.print("The rejects file can be mended in a spreadsheet and dropped back. The original is in /archive.")
+        errors, rejects = f"/outbox/{status['files']['errors']}", f"/outbox/{status['files']['rejects']}"
+        console.print(f"\n{errors} says what is wrong, a line for each finding:")
+        for line in csv.DictReader(io.StringIO(await _read(client, errors))):
+            said = f"  row {line['row']}  {line['key']}  {line['field']} = {line['value']}: {line['message']}"
+            console.print(said, markup=False, soft_wrap=True)
+        console.print(f"\n{rejects} holds the rows to mend and drop back, as they were sent:\n")
+        console.print(await _read(client, rejects), markup=False, soft_wrap=True)
+        console.print("Three customers are in the database; the original file is in /archive.")
 
 
 async def _final_status(client: asyncssh.SFTPClient) -> dict[str, Any]:

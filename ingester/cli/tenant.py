@@ -14,9 +14,11 @@ from rich.table import Table
 from ingester.cli.options import DataDir, Json, opened, print_json
 from ingester.domain.errors import UsageError
 from ingester.outbox import status
+from ingester.routing import Router
 from ingester.ruleset.shipped import in_force
 from ingester.store.ledger_tables import Tenant, TenantKey
 from ingester.store.tenant import Tenants, fingerprint
+from ingester.tenancy import prepare_tenant
 
 app = typer.Typer(no_args_is_help=True, help="Add, show and remove customers and their keys.")
 
@@ -34,12 +36,13 @@ def add(
 ) -> None:
     """Add a customer with its inbox, outbox, archive and docs."""
     with opened(data_dir) as (ledger, directory, settings):
-        known = in_force(settings.rules_dirs).catalogues
+        rules = in_force(settings.rules_dirs)
+        known = rules.catalogues
         for wanted in catalogue or ():
             if wanted not in known:
                 raise UsageError(f"there is no catalogue '{wanted}'", fix=f"There are: {', '.join(known)}.")
-        Tenants(ledger).add(name, catalogue or list(known), timezone)
-        directory.tenant(name).create()
+        tenant = Tenants(ledger).add(name, catalogue or list(known), timezone)
+        prepare_tenant(directory, Router(rules), tenant)
         typer.echo(f"tenant '{name}' added; next: ingester tenant key {name} add id_ed25519.pub")
 
 

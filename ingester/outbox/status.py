@@ -93,3 +93,12 @@ def put(outbox: Path, content: Mapping[str, Any], scratch: Path, *, replace: boo
         pass
     finally:
         temporary.unlink()
+
+
+def told(outbox: Path, job: Import, drop: Drop) -> str | None:
+    """The status that a customer reads now; None if there is no status file, or no whole one."""
+    try:
+        content = json.loads((outbox / outbox_name.status(drop.name, job.short_id)).read_bytes())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+    return str(content.get("status"))

@@ -173,3 +173,15 @@ class Ledger:
         )
         with self.reading() as session:
             return list(session.exec(statement))
+
+    def stopped(self, limit: int) -> Sequence[tuple[Import, Drop]]:
+        """The imports that failed or were canceled last, newest first."""
+        statement = (
+            select(Import, Drop)
+            .join(Drop, col(Import.drop_id) == col(Drop.id))
+            .where(col(Import.status).in_((Status.FAILED, Status.TIMED_OUT, Status.CANCELED)))
+            .order_by(col(Import.completed_at).desc())
+            .limit(limit)
+        )
+        with self.reading() as session:
+            return list(session.exec(statement))
