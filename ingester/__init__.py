@@ -1,1 +1,34 @@
-"""File-based data exchange."""
+"""File-based data exchange: files land, are validated and imported exactly once, and reports go back.
+
+The map, in the order in which a file meets the parts::
+
+    SFTP ──┐                                ┌ prevalidation ─ preparsing ─ transforming ─ parsing ┐
+           ├─ intake ─ queue ─ worker ──────┤                                                     ├─ outbox
+    folder ┘   (Drop)  (Import) (claim)     └──── validation ─ processing ─ cleanup ──────────────┘
+
+    watch/          what brings files: the SFTP server's owner, the folder watch
+    routing.py      which entity a file is: folder, feed, name
+    intake.py       the one door: a complete file becomes a durable drop with a queued import
+    queue.py        claim, lease, heartbeat, order;  wake.py: nudging sleeping workers;  schedule/: the clocks
+    workforce.py    the worker processes;  worker.py: what runs in one
+    decision.py     what people decide about an import
+    pipeline.py     one import through the seven phases: the whole story on one page
+    phases/         prevalidation … cleanup, a module each; they meet only through spill/
+    spill/          what phases leave for one another: typed rows, notices by row, the verdict on each row
+    formats/        bytes to batches of text cells;  checks/: rules compiled into checks over whole columns
+    outbox/         status, error and rejects files, docs, and publishing them
+    store/          ledger and entity tables, migrations, merge
+    ruleset/        rule files read into frozen values, every mistake reported at once
+    domain/         plain values and errors; no I/O
+    recovery.py     start-up: what a crash left is finished, queued again or removed
+    tenancy.py      what a tenant finds when it logs in
+    service.py      the composition root, built from settings.py, directory.py and log.py
+    cli/            one module for each group of commands
+    fault.py        named places where tests, and only tests, may crash the program
+    arrow_alone.py  keeps pandas out of processes that see no frames
+
+Imports point one way, and CI checks it: cli → service → (watch, schedule, workforce) → worker → (pipeline, intake,
+decision, recovery, tenancy) → (phases, routing, queue, wake) → outbox → spill → store → (formats, checks) → ruleset →
+domain. `sftp_server` imports nothing of this package; only `watch` and `service` import it. Arrow loads under the
+worker and the one-shot commands only, so that a listener stays small.
+"""
