@@ -27,10 +27,10 @@ from ingester.ruleset.model import Entity
 from ingester.spill.notices import Notices
 from ingester.spill.rows import Rows
 from ingester.spill.verdict import Verdict
-from ingester.store import data
-from ingester.store.data import DataStore
+from ingester.store import datastore
 from ingester.store.data_tables import ImportOutcome
 from ingester.store.database import now
+from ingester.store.datastore import DataStore
 from ingester.store.ledger_tables import Drop, Import
 from ingester.store.merge import Merged, Scope
 
@@ -71,7 +71,7 @@ def run(order: Order, store: DataStore, directory: DataDirectory, workspace: Pat
         attempt.passed(cleanup.run(job.action))
 
         outcome = attempt.write_outbox(_reconciled(verdict, merged))
-        data.record(connection, outcome)
+        datastore.record(connection, outcome)
         fault.point("merge.before_commit")
     fault.point("merge.committed")
     log.info("import_applied", outcome=outcome.outcome, rows=verdict.total, valid=verdict.valid_rows)

@@ -12,7 +12,7 @@ import structlog
 from ingester.directory import DataDirectory
 from ingester.outbox import status
 from ingester.queue import Queue
-from ingester.store.data import DataStore
+from ingester.store.datastore import DataStore
 from ingester.store.ledger import Ledger
 
 log = structlog.get_logger()

@@ -25,7 +25,7 @@ from ingester.routing import Router
 from ingester.ruleset.shipped import in_force
 from ingester.schedule.clock import Clock
 from ingester.settings import Settings
-from ingester.store.data import DataStore
+from ingester.store.datastore import DataStore
 from ingester.store.ledger import Ledger
 from ingester.store.tenant import Tenants
 from ingester.tenancy import prepare_tenant

@@ -30,9 +30,9 @@ from ingester.pipeline import Order
 from ingester.queue import HEARTBEAT_SECONDS, Claim, Queue, worker_name
 from ingester.ruleset.model import RuleSet
 from ingester.settings import Settings, WorkerSettings
-from ingester.store.data import DataStore
 from ingester.store.data_tables import ImportOutcome
 from ingester.store.database import now
+from ingester.store.datastore import DataStore
 from ingester.store.ledger import Ledger
 from ingester.store.ledger_tables import Drop, Import
 from ingester.store.tenant import Tenants
@@ -108,7 +108,7 @@ class Worker:
             self._queue.hold(job, reason=error.reason, message=error.message)
             self._show_status(job, drop, Status.NEEDS_ATTENTION, error.reason, error.message)
             log.warning("import_held", reason=error.reason)
-        except TransientError as error:
+        except (TransientError, OSError) as error:  # a full disk, a busy database: both may pass
             self._queue.retry_later(job, after=_backoff(job), error=str(error))
             self._show_status(job, drop, Status.QUEUED)
             log.warning("import_retried", error=str(error), after_seconds=_backoff(job).total_seconds())
@@ -230,6 +230,8 @@ def main(settings: Settings, rules: RuleSet) -> None:
     threading.Thread(target=_die_with_parent, name="parent", daemon=True).start()
     logs.configure(settings.log_format, settings.log_level)
     directory = DataDirectory(settings.data_dir)
+    # Staging tables are as big as the files: they belong on the disk that was made for files.
+    os.environ.setdefault("SQLITE_TMPDIR", str(directory.work))
     ledger = Ledger.open(settings.ledger_url)
     store = DataStore.open(settings.data_url)
     worker = Worker(ledger, store, rules, directory, settings.worker)

@@ -6,7 +6,7 @@ import typer
 
 from ingester.cli.options import DataDir, opened
 from ingester.ruleset.shipped import in_force
-from ingester.store.data import DataStore
+from ingester.store.datastore import DataStore
 
 app = typer.Typer(no_args_is_help=True, help="Create and upgrade the databases.")
 

@@ -65,7 +65,7 @@ def import_file(
 ) -> None:
     """Import one file at once. Exit code: 0 all rows accepted, 2 some refused, 3 failed, 4 held."""
     from ingester import pipeline
-    from ingester.store.data import DataStore
+    from ingester.store.datastore import DataStore
 
     found = settings(data_dir, database_url=database_url)
     if not found.database_url:

@@ -22,6 +22,8 @@ from ingester.store.ledger_tables import Attempt, Drop, Import
 #: An import that still waits, or one that failed for want of a route, can be what its new name says.
 _RENAMABLE = (Status.QUEUED, Status.FAILED)
 
+_IDS_PER_QUESTION = 500
+
 
 class Ledger:
     """Drops, imports and who owns them, in `ledger.db` (or the service's PostgreSQL database)."""
@@ -72,8 +74,12 @@ class Ledger:
 
     def known_drops(self, ids: Iterable[str]) -> set[str]:
         """Those of `ids` that the ledger has recorded."""
+        wanted, known = list(ids), set[str]()
         with self.reading() as session:
-            return {found for i in ids if (found := session.exec(select(Drop.id).where(Drop.id == i)).first())}
+            for start in range(0, len(wanted), _IDS_PER_QUESTION):
+                some = wanted[start : start + _IDS_PER_QUESTION]
+                known.update(session.exec(select(Drop.id).where(col(Drop.id).in_(some))))
+        return known
 
     def has_landed(self, origin_ref: str) -> bool:
         """Whether this very version of a polled file was landed before."""
