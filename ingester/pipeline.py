@@ -163,8 +163,8 @@ class _Attempt:
             "phases": [_phase(record) for record in self._records],
             "stats": stats,
             "counts": [
-                {"code": kind.code, "field": kind.field or None, "severity": kind.severity.value, "rows": rows}
-                for kind, rows in self.notices.counts()
+                {"code": code, "field": field or None, "severity": severity.value, "rows": rows}
+                for (code, field, severity), rows in self.notices.counts().items()
             ],
             "not_checked": list(not_checked),
             "errors": written.errors,

@@ -27,19 +27,16 @@ from ingester.store.ledger_tables import Attempt, Drop, Import
 #: A worker that has not renewed its lease for this long has lost it.
 LEASE = timedelta(seconds=60)
 HEARTBEAT_SECONDS = 10.0
-#: Tenants looked at for one claim; a longer line is reached on later claims.
-_TENANTS = 50
 
 _UNFINISHED = (Status.QUEUED, Status.PROCESSING, Status.NEEDS_ATTENTION)
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """An import that this worker, and no other, may run until its lease ends."""
+    """An import that `job.worker`, and no other, may run until its lease ends."""
 
     job: Import
     drop: Drop
-    worker: str
 
 
 class Queue:
@@ -65,13 +62,13 @@ class Queue:
             session.add(Attempt(import_id=job.id, number=job.attempts, worker=worker, started_at=at))
             drop = session.exec(select(Drop).where(Drop.id == job.drop_id)).one()
         fault.point("claim.committed")
-        return Claim(job, drop, worker)
+        return Claim(job, drop)
 
-    def heartbeat(self, claim: Claim) -> bool:
-        """Renew a lease; False if it was lost to another worker."""
+    def heartbeat(self, job: Import) -> bool:
+        """Renew the lease of an import as it was claimed; False if the claim is lost."""
         statement = (
             update(Import)
-            .where(col(Import.id) == claim.job.id, col(Import.worker) == claim.worker)
+            .where(col(Import.id) == job.id, col(Import.worker) == job.worker)
             .values(lease_until=now() + LEASE)
         )
         with self._ledger.writing() as session:
@@ -83,21 +80,23 @@ class Queue:
             session.exec(update(Drop).where(col(Drop.id) == job.drop_id).values(location=location))
             _end(session, job, Status.COMPLETED, "completed", outcome=outcome, reason=reason, message=None)
 
-    def fail(self, job: Import, *, reason: str, message: str, location: str, error: str | None = None) -> None:
-        """End an import that changed no row; its bytes are kept at `location`."""
+    def fail(self, job: Import, *, reason: str, message: str, location: str, error: str | None = None) -> bool:
+        """End an import that changed no row; its bytes are kept at `location`. False if the claim is lost."""
         with self._ledger.writing() as session:
-            session.exec(update(Drop).where(col(Drop.id) == job.drop_id).values(location=location))
-            _end(session, job, Status.FAILED, "failed", error=error, reason=reason, message=message)
+            had_a_say = _end(session, job, Status.FAILED, "failed", error=error, reason=reason, message=message)
+            if had_a_say:
+                session.exec(update(Drop).where(col(Drop.id) == job.drop_id).values(location=location))
+            return had_a_say
 
-    def hold(self, job: Import, *, reason: str, message: str) -> None:
-        """Put an import before somebody who decides; those behind it wait."""
+    def hold(self, job: Import, *, reason: str, message: str) -> bool:
+        """Put an import before somebody who decides; those behind it wait. False if the claim is lost."""
         with self._ledger.writing() as session:
-            _end(session, job, Status.NEEDS_ATTENTION, "held", reason=reason, message=message)
+            return _end(session, job, Status.NEEDS_ATTENTION, "held", reason=reason, message=message)
 
-    def retry_later(self, job: Import, *, after: timedelta, error: str) -> None:
-        """Queue an import again after an attempt that failed for a passing reason."""
+    def retry_later(self, job: Import, *, after: timedelta, error: str) -> bool:
+        """Queue an import again after an attempt that failed for a passing reason. False if the claim is lost."""
         with self._ledger.writing() as session:
-            _end(session, job, Status.QUEUED, "retried", error=error, due_at=now() + after)
+            return _end(session, job, Status.QUEUED, "retried", error=error, due_at=now() + after)
 
     def recover(self, *, process: int | None = None, everything: bool = False) -> Sequence[str]:
         """Queue again what dead workers left: those with an expired lease, of one process here, or simply all.
@@ -164,7 +163,6 @@ def _tenants_with_work(session: Session, at: datetime) -> Sequence[str]:
         .where(Import.status == Status.QUEUED, col(Import.due_at) <= at)
         .group_by(Import.tenant)
         .order_by(func.min(col(Import.sequence)))
-        .limit(_TENANTS)
     )
     return session.exec(statement).all()
 
@@ -187,19 +185,18 @@ def _next_of(session: Session, tenant: str, at: datetime) -> Import | None:
 
 def _end(
     session: Session, job: Import, status: Status, result: str, *, error: str | None = None, **values: Any
-) -> None:
-    """End the current attempt, and with it the claim."""
+) -> bool:
+    """End the current attempt, and with it the claim; False if the import is no longer this attempt's to change."""
     assert status in TRANSITIONS[Status.PROCESSING], status
     at = now()
     if status.ended:
         values["completed_at"] = at
     statement = update(Import).where(col(Import.id) == job.id)
+    attempt = update(Attempt).where(col(Attempt.import_id) == job.id, col(Attempt.number) == job.attempts)
     if status is not Status.COMPLETED:
         # A worker that lost its claim no longer has a say; a committed outcome is true whoever reports it.
         statement = statement.where(col(Import.worker) == job.worker)
-    session.exec(statement.values(status=status, worker=None, lease_until=None, **values))
-    session.exec(
-        update(Attempt)
-        .where(col(Attempt.import_id) == job.id, col(Attempt.number) == job.attempts)
-        .values(ended_at=at, result=result, error=error)
-    )
+        attempt = attempt.where(col(Attempt.ended_at).is_(None))
+    changed = session.exec(statement.values(status=status, worker=None, lease_until=None, **values)).rowcount
+    session.exec(attempt.values(ended_at=at, result=result, error=error))
+    return bool(changed)

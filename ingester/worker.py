@@ -98,25 +98,30 @@ class Worker:
         log.info("import_started", entity=job.entity, file=drop.name, bytes=drop.size)
         try:
             outcome = self._store.outcome(job.id)
-            if outcome is None and job.attempts > self._settings.max_attempts:
+            if outcome is None and self._attempts_since_failure(job) > self._settings.max_attempts:
                 self._fail(job, drop, "attempts_exhausted", str(self._settings.max_attempts))
                 return
             outcome = outcome or self._import(job, drop)
         except UnreadableFile as error:
             self._fail(job, drop, error.code, said=error.reason)
         except Held as error:
-            self._queue.hold(job, reason=error.reason, message=error.message)
-            self._show_status(job, drop, Status.NEEDS_ATTENTION, error.reason, error.message)
-            log.warning("import_held", reason=error.reason)
+            if self._queue.hold(job, reason=error.reason, message=error.message):
+                self._show_status(job, drop, Status.NEEDS_ATTENTION, error.reason, error.message)
+                log.warning("import_held", reason=error.reason)
         except (TransientError, OSError) as error:  # a full disk, a busy database: both may pass
-            self._queue.retry_later(job, after=_backoff(job), error=str(error))
-            self._show_status(job, drop, Status.QUEUED)
-            log.warning("import_retried", error=str(error), after_seconds=_backoff(job).total_seconds())
+            if self._queue.retry_later(job, after=_backoff(job), error=str(error)):
+                self._show_status(job, drop, Status.QUEUED)
+                log.warning("import_retried", error=str(error), after_seconds=_backoff(job).total_seconds())
         except Exception as error:
             log.exception("import_failed", **(error.fields if isinstance(error, IngesterError) else {}))
             self._fail(job, drop, "internal_error", f"{job.short_id}.{job.attempts}", error=repr(error))
         else:
             self._finish(job, drop, outcome)
+
+    def _attempts_since_failure(self, job: Import) -> int:
+        """Who retries a failed import gives it as many attempts again."""
+        failed = (attempt.number for attempt in self._ledger.attempts(job.id) if attempt.result == "failed")
+        return job.attempts - max(failed, default=0)
 
     def _import(self, job: Import, drop: Drop) -> ImportOutcome:
         if not self._directory.drop_file(drop.id, drop.location).exists():
@@ -147,9 +152,7 @@ class Worker:
             raise
 
     def _workspace(self, job: Import) -> Path:
-        """A new folder for this attempt; what earlier attempts left is worthless, since none was committed."""
-        for leftover in self._directory.work.glob(f"{job.id}.*"):
-            shutil.rmtree(leftover, ignore_errors=True)
+        """A new folder for this attempt. What earlier ones left goes when the import has ended: one may still run."""
         workspace = self._directory.work / f"{job.id}.{job.attempts}"
         workspace.mkdir(mode=0o750)
         return workspace
@@ -161,7 +164,7 @@ class Worker:
             self._queue.complete(job, Outcome(outcome.outcome), location=location)
             fault.point("ledger.completed")
             self._store.published(job.id)
-            publish.discard(self._directory, outcome)
+            publish.discard(self._directory, job)
         except (OSError, TransientError) as error:
             log.exception("import_not_published_yet")
             self._queue.retry_later(job, after=_backoff(job), error=repr(error))
@@ -171,9 +174,14 @@ class Worker:
     def _fail(
         self, job: Import, drop: Drop, reason: str, expected: str = "", *, said: str = "", error: str | None = None
     ) -> None:
+        # With the lease renewed nobody else can take the import while its bytes are put aside.
+        if not self._queue.heartbeat(job):
+            log.warning("lease_lost", import_id=job.id)
+            return
         message = said or notice.message(reason, expected=expected)
         location = publish.quarantine(self._directory, drop)
         self._queue.fail(job, reason=reason, message=message, location=location, error=error)
+        publish.discard(self._directory, job)
         self._show_status(job, drop, Status.FAILED, reason, message, ended=True)
         log.warning("import_quarantined", reason=reason)
 
@@ -205,7 +213,7 @@ class Worker:
         def beat() -> None:
             while not done.wait(HEARTBEAT_SECONDS):
                 try:
-                    if not self._queue.heartbeat(claim):
+                    if not self._queue.heartbeat(claim.job):
                         log.warning("lease_lost", import_id=claim.job.id)
                         return
                 except TransientError:

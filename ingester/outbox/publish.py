@@ -54,9 +54,10 @@ def quarantine(directory: DataDirectory, drop: Drop) -> str:
     return directory.relative(final)
 
 
-def discard(directory: DataDirectory, outcome: ImportOutcome) -> None:
-    """Remove the workspace of an import that is published."""
-    shutil.rmtree(directory.root / outcome.workspace, ignore_errors=True)
+def discard(directory: DataDirectory, job: Import) -> None:
+    """Remove everything that any attempt at an import left in its workspace, once the import has ended."""
+    for workspace in directory.work.glob(f"{job.id}.*"):
+        shutil.rmtree(workspace, ignore_errors=True)
 
 
 def _move(source: Path, final: Path) -> None:

@@ -98,11 +98,14 @@ class Notices:
         """How many notices there are, those of the file included."""
         return sum(self._counts.values()) + len(self.of_file)
 
-    def counts(self) -> list[tuple[Kind, int]]:
-        """How many rows each kind strikes, exact; kinds of the file count one each."""
-        return [(kind, self._counts[number]) for kind, number in self._kinds.items()] + [
-            (item.kind, 1) for item in self.of_file
-        ]
+    def counts(self) -> dict[tuple[str, str, Severity], int]:
+        """How many notices there are of each code, field and severity, exact; those of the file included."""
+        counts: Counter[tuple[str, str, Severity]] = Counter()
+        for kind, number in self._kinds.items():
+            counts[kind.code, kind.field, kind.severity] += self._counts[number]
+        for item in self.of_file:
+            counts[item.kind.code, item.kind.field, item.kind.severity] += 1
+        return counts
 
     def merged(self) -> Merged:
         """All streams as one, by row."""

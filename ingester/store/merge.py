@@ -128,8 +128,8 @@ class Merge:
     def _find_changes(self) -> int:
         """Put what stored records are to become into a temporary table, by record id; returns how many."""
         values = self._changes()
-        columns = ", ".join(values)
-        self._database.execute(f"CREATE TEMP TABLE changes (target INTEGER PRIMARY KEY{', ' * bool(columns)}{columns})")
+        columns = ", ".join(["_target INTEGER PRIMARY KEY", *values])
+        self._database.execute(f"CREATE TEMP TABLE changes ({columns})")
         selected = ", ".join(["t.id", *values.values()])
         return self._run(
             f"INSERT INTO temp.changes SELECT {selected} FROM temp.staging AS s {self._stored('CROSS')} "
@@ -152,8 +152,8 @@ class Merge:
         columns = ", ".join(self._changes())
         return (
             f"UPDATE {quoted(self._entity.table)} AS t SET ({columns}, import_id, updated_at) = "
-            f"(SELECT {columns}, :import_id, :now FROM temp.changes AS c WHERE c.target = t.id) "
-            f"WHERE t.id IN (SELECT target FROM temp.changes)"
+            f"(SELECT {columns}, :import_id, :now FROM temp.changes AS c WHERE c._target = t.id) "
+            f"WHERE t.id IN (SELECT _target FROM temp.changes)"
         )
 
     def _resolve_own(self, foreign_key: ForeignKey) -> str:
