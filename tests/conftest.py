@@ -1,0 +1,71 @@
+"""What every test may ask for: running services, tenants, and system programs by name."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.service import Service
+from tests.tenant import Tenant
+
+#: System programs that tests drive, and the Debian packages that bring them; `.ci/run` installs the same.
+DEBIAN_PACKAGES = {
+    "sftp": "openssh-client",
+    "ssh-keygen": "openssh-client",
+    "systemd-analyze": "systemd",
+}
+
+_numbers = itertools.count(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs a program that is not here; `.ci/run` fails on reasons that begin with `needs `."""
+    for item in items:
+        for marker in item.iter_markers("needs"):
+            (program,) = marker.args
+            if program not in DEBIAN_PACKAGES:
+                raise pytest.UsageError(f"{item.nodeid} needs {program}: name its package in DEBIAN_PACKAGES")
+            if shutil.which(program) is None:
+                item.add_marker(pytest.mark.skip(reason=f"needs {program}: install {DEBIAN_PACKAGES[program]}"))
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A running service with the shipped rules, shared by the tests of one process; take a `tenant` of your own."""
+    running = Service(tmp_path_factory.mktemp("service"))
+    running.start()
+    try:
+        yield running
+        running.stop()
+    finally:
+        running.kill()
+
+
+@pytest.fixture
+def tenant(service: Service) -> Tenant:
+    """A fresh tenant of the shared service, with the catalogue `field_service`."""
+    return service.add_tenant(f"tenant{next(_numbers)}", "field_service")
+
+
+@pytest.fixture
+def launch(tmp_path: Path) -> Iterator[Callable[..., Service]]:
+    """Make services of one's own, to configure, stop and kill; `launch(rules=[folder])` returns one not yet started."""
+    made: list[Service] = []
+
+    def make(*, rules: list[Path] | None = None) -> Service:
+        scratch = tmp_path / f"service{len(made) + 1}"
+        scratch.mkdir()
+        made.append(Service(scratch, rules=rules or []))
+        return made[-1]
+
+    try:
+        yield make
+        for service in made:
+            service.stop()
+    finally:
+        for service in made:
+            service.kill()
