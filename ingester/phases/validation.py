@@ -57,8 +57,8 @@ def run(
             *(_references(rows, entity, verdict, missing) for missing in unresolved),
         ):
             for number, (kind, numbers) in enumerate(found):
-                new = np.setdiff1d(numbers, struck.get(kind, []), assume_unique=True)
-                struck[kind] = np.union1d(struck.get(kind, np.empty(0, np.int64)), new)
+                new = numbers if kind not in struck else np.setdiff1d(numbers, struck[kind], assume_unique=True)
+                struck[kind] = new if kind not in struck else np.concatenate((struck[kind], new))
                 verdict.reject(notices.add(f"{PhaseName.VALIDATION}-{turn}-{kind.field}-{number}", [(kind, new)]))
         turn += 1
     return account.close(total=total, error=total - verdict.valid_rows)
