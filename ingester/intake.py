@@ -144,6 +144,11 @@ class Intake:
         tenant = self._tenants.find(arrival.tenant)
         if tenant is None:
             raise UsageError(f"there is no tenant '{arrival.tenant}'")
+        try:
+            f"{arrival.folder}/{arrival.name}".encode()
+        except UnicodeEncodeError:
+            # Before anything moves: no ledger could record it, and what arrives with it would fail as well.
+            raise UsageError(f"the file name {arrival.name!a} is not UTF-8", fix="Rename the file.") from None
         route = self._router.route(tenant, list(self._tenants.feeds(tenant.name)), arrival.folder, arrival.name)
         drop_id = str(uuid.uuid4())
         home = self._directory.drops if route.entity is not None else self._directory.quarantine

@@ -145,7 +145,7 @@ class _Attempt:
             finished / errors,
             finished / rejects,
         )
-        outcome = _outcome(self.verdict)
+        outcome = Outcome.REJECTED if checked.unusable else _outcome(self.verdict)
         names = {
             "errors": errors if written.errors_written else None,
             "rejects": rejects if written.rejects_written else None,

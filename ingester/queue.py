@@ -117,22 +117,27 @@ class Queue:
     def approve(self, job: Import) -> None:
         """Let a held import run again, past the reason it was held for."""
         approved = sorted({*job.approved, job.reason or ""})
-        self._decide(job, Status.QUEUED, approved=approved, reason=None, message=None, due_at=now())
+        self._decide(
+            job, (Status.NEEDS_ATTENTION,), Status.QUEUED, approved=approved, reason=None, message=None, due_at=now()
+        )
 
     def cancel(self, job: Import, message: str) -> None:
         """End an import that has not started, or reject a held one."""
-        if job.status not in (Status.QUEUED, Status.NEEDS_ATTENTION):
-            raise UsageError(f"import {job.short_id} is {job.status} and cannot be canceled")
-        self._decide(job, Status.CANCELED, reason="canceled", message=message, completed_at=now())
+        waiting = (Status.QUEUED, Status.NEEDS_ATTENTION)
+        self._decide(job, waiting, Status.CANCELED, reason="canceled", message=message, completed_at=now())
 
     def retry(self, job: Import) -> None:
-        """Queue a failed import again, with a fresh count of attempts to come."""
-        self._decide(job, Status.QUEUED, reason=None, message=None, due_at=now(), completed_at=None)
+        """Queue a failed import again; it gets as many attempts as it had."""
+        failed = (Status.FAILED, Status.TIMED_OUT)
+        self._decide(job, failed, Status.QUEUED, reason=None, message=None, due_at=now(), completed_at=None)
 
-    def _decide(self, job: Import, status: Status, **values: Any) -> None:
-        """Change the status only if nothing else has changed it meanwhile."""
-        if status not in TRANSITIONS[job.status]:
-            raise UsageError(f"import {job.short_id} is {job.status}", fix=f"It cannot become {status}.")
+    def _decide(self, job: Import, allowed: Sequence[Status], status: Status, **values: Any) -> None:
+        """Change the status from one of `allowed`, and only if nothing else has changed it meanwhile."""
+        assert all(status in TRANSITIONS[before] for before in allowed)
+        if job.status not in allowed:
+            raise UsageError(
+                f"import {job.short_id} is {job.status}", fix=f"It must be {' or '.join(allowed)} for that."
+            )
         statement = (
             update(Import)
             .where(col(Import.id) == job.id, col(Import.status) == job.status)

@@ -36,10 +36,6 @@ def reconcile(ledger: Ledger, store: DataStore, directory: DataDirectory) -> Non
     requeued = Queue(ledger).recover(everything=True)
     if requeued:
         log.info("imports_requeued", imports=len(requeued))
-    for outcome in store.unpublished():
-        # Closed in the ledger, so all of it was published; only the note of it is missing.
-        if ledger.import_(outcome.import_id)[0].status.ended:
-            store.published(outcome.import_id)
     kept = {directory.root / outcome.workspace for outcome in store.unpublished()}
     for leftover in directory.work.iterdir():
         if leftover.is_file():

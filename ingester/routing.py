@@ -46,17 +46,26 @@ class Router:
             return Route(entity=found, dry_run=dry_run)
         for feed in feeds:
             if fnmatchcase(name.casefold(), feed.pattern.casefold()):
-                return Route(
-                    entity=self._rules.entity(feed.catalogue, feed.entity),
-                    feed=feed.name,
-                    source=feed.source or "default",
-                    dry_run=dry_run,
-                    duplicate_handling=feed.duplicate_handling,
-                )
+                return self._by_feed(feed, dry_run)
         found = found or by_name(catalogues, name)
         if isinstance(found, Entity):
             return Route(entity=found, dry_run=dry_run)
         return Route(unroutable=found, dry_run=dry_run)
+
+    def _by_feed(self, feed: Feed, dry_run: bool) -> Route:
+        try:
+            entity = self._rules.entity(feed.catalogue, feed.entity)
+        except KeyError:
+            # Rules change under feeds; the file is not refused for that, but kept until somebody sees to the feed.
+            gone = f"The feed '{feed.name}' takes it for {feed.catalogue}.{feed.entity}, which does not exist any more"
+            return Route(unroutable=Unroutable("unknown_entity", gone), feed=feed.name, dry_run=dry_run)
+        return Route(
+            entity=entity,
+            feed=feed.name,
+            source=feed.source or "default",
+            dry_run=dry_run,
+            duplicate_handling=feed.duplicate_handling,
+        )
 
     def apply(self, route: Route, job: Import) -> None:
         """Make a new import, or one that has not begun, follow a route."""

@@ -161,10 +161,11 @@ class Worker:
         """Publish an applied import and close it in the ledger. It cannot fail any more, only be finished later."""
         try:
             location = publish.publish(self._directory, outcome, job, drop)
-            self._queue.complete(job, Outcome(outcome.outcome), location=location)
-            fault.point("ledger.completed")
             self._store.published(job.id)
             publish.discard(self._directory, job)
+            # Last: whatever happens before it, somebody takes the import again and finishes it.
+            self._queue.complete(job, Outcome(outcome.outcome), location=location)
+            fault.point("ledger.completed")
         except (OSError, TransientError) as error:
             log.exception("import_not_published_yet")
             self._queue.retry_later(job, after=_backoff(job), error=repr(error))

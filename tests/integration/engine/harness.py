@@ -55,6 +55,10 @@ class Engine:
         self.tenants = Tenants(self.ledger)
         self.decisions = Decisions(self.ledger, self.directory)
         self.settings = settings or WorkerSettings(block_bytes=2**16)
+        self.restart_intake()
+
+    def restart_intake(self) -> None:
+        """A landing thread; an earlier one must have been stopped."""
         self.intake = Intake(self.ledger, self.router, self.directory)
         self.intake.start()
 

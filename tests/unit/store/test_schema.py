@@ -1,0 +1,126 @@
+"""The service's own tables: what migrations make is what the code expects."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Column, Engine, MetaData, Table
+from sqlalchemy.exc import OperationalError, StatementError
+
+from ingester.domain.errors import ConfigurationError, TransientError
+from ingester.store import data_tables
+from ingester.store.database import UtcDateTime, connect, sqlite_url, translated, upgrade, writing
+from ingester.store.ledger_tables import LedgerTable
+
+BRANCHES = {"ledger": LedgerTable.metadata, "data": data_tables.metadata()}
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Any:
+    engine = connect(sqlite_url(tmp_path / "some.db"))
+    yield engine
+    engine.dispose()
+
+
+def dump(path: Path) -> list[str]:
+    with closing(sqlite3.connect(path)) as database:
+        return list(database.iterdump())
+
+
+@pytest.mark.parametrize("branch", BRANCHES)
+def test_migrations_make_what_the_models_say(branch: str, engine: Engine) -> None:
+    upgrade(engine, branch)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        differences = [
+            difference
+            for difference in compare_metadata(context, BRANCHES[branch])
+            if not (difference[0] == "remove_table" and difference[1].name == "alembic_version")
+        ]
+    assert differences == []
+
+
+@pytest.mark.parametrize("branch", BRANCHES)
+def test_upgrading_again_changes_nothing(branch: str, engine: Engine, tmp_path: Path) -> None:
+    upgrade(engine, branch)
+    before = dump(tmp_path / "some.db")
+    upgrade(engine, branch)
+    assert dump(tmp_path / "some.db") == before
+    assert any("CREATE TABLE" in line for line in before)
+
+
+def test_both_halves_can_share_one_database(engine: Engine) -> None:
+    for branch in BRANCHES:
+        upgrade(engine, branch)
+    tables = set(sqlalchemy.inspect(engine).get_table_names())
+    assert tables >= {table for metadata in BRANCHES.values() for table in metadata.tables}
+
+
+def test_an_upgrade_that_fails_leaves_nothing(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "alembic.operations.Operations.create_index",
+        lambda *_, **__: (_ for _ in ()).throw(RuntimeError("power cut")),
+    )
+    with pytest.raises(RuntimeError, match="power cut"):
+        upgrade(engine, "ledger")
+    assert sqlalchemy.inspect(engine).get_table_names() == []
+
+
+def test_commits_reach_the_disk_before_they_return(engine: Engine) -> None:
+    with engine.connect() as connection:
+        said = {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous")}
+    assert said == {"journal_mode": "wal", "synchronous": 2}
+
+
+def test_a_writing_transaction_takes_the_write_lock_at_once(engine: Engine, tmp_path: Path) -> None:
+    with (
+        writing(engine).begin(),
+        closing(sqlite3.connect(tmp_path / "some.db", timeout=0)) as other,
+        pytest.raises(sqlite3.OperationalError, match="locked"),
+    ):
+        other.execute("BEGIN IMMEDIATE")
+
+
+def test_a_busy_database_is_a_transient_error_and_a_wrong_path_one_of_configuration() -> None:
+    with pytest.raises(TransientError), translated():
+        raise OperationalError("SELECT 1", {}, sqlite3.OperationalError("database is locked"))
+    with pytest.raises(ConfigurationError, match="cannot be opened"), translated():
+        raise OperationalError("SELECT 1", {}, sqlite3.OperationalError("unable to open database file"))
+    with pytest.raises(OperationalError), translated():
+        raise OperationalError("SELECT 1", {}, sqlite3.OperationalError("no such table: nowhere"))
+
+
+def test_a_database_this_version_does_not_speak_is_refused_by_name() -> None:
+    with pytest.raises(ConfigurationError, match="mysql"):
+        connect("mysql://somewhere/else")
+
+
+# --- moments ---------------------------------------------------------------------------------------------------------
+
+MOMENTS = Table("moments", MetaData(), Column("at", UtcDateTime))
+
+
+def test_moments_come_back_aware_and_in_utc(engine: Engine) -> None:
+    local = datetime(2026, 3, 1, 12, 30, 15, 123456, tzinfo=timezone(timedelta(hours=-7)))
+    with writing(engine).begin() as connection:
+        MOMENTS.create(connection)
+        connection.execute(MOMENTS.insert(), [{"at": local}, {"at": None}])
+        stored = connection.execute(MOMENTS.select()).scalars().all()
+    assert stored == [local, None]
+    assert stored[0].tzinfo is UTC
+
+
+def test_a_moment_of_no_known_zone_is_not_stored(engine: Engine) -> None:
+    naive = datetime(2026, 3, 1)  # noqa: DTZ001 -- the point of the test
+    with writing(engine).begin() as connection:
+        MOMENTS.create(connection)
+        with pytest.raises(StatementError, match="naive datetime"):
+            connection.execute(MOMENTS.insert(), [{"at": naive}])

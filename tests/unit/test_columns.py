@@ -1,0 +1,51 @@
+"""Which column of a file is which field: by name, then by alias, whatever the case and spacing."""
+
+from __future__ import annotations
+
+import pytest
+
+from ingester.ruleset.columns import match_columns
+from ingester.ruleset.model import Entity, Field
+
+ENTITY = Entity(
+    catalogue="shop",
+    name="item",
+    fields=(
+        Field(name="external_id", aliases=("Item ID", "id")),
+        Field(name="label", aliases=("Title",)),
+        Field(name="größe"),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("column", "field", "by"),
+    [
+        ("external_id", "external_id", "name"),
+        ("External ID", "external_id", "name"),
+        ("EXTERNAL-ID", "external_id", "name"),
+        ("  external \t__ id ", "external_id", "name"),
+        ("item id", "external_id", "alias"),
+        ("ID", "external_id", "alias"),
+        ("TITLE", "label", "alias"),
+        ("GRÖSSE", "größe", "name"),
+        ("externalid", None, None),
+        ("external_id2", None, None),
+        ("", None, None),
+        ("_import", None, None),
+    ],
+)
+def test_a_column_is_known_by_name_or_alias(column: str, field: str | None, by: str | None) -> None:
+    (match,) = match_columns([column], ENTITY)
+    assert (match.position, match.column, match.field, match.matched_by) == (0, column, field, by)
+    assert match.score == (None if field is None else 1.0)
+
+
+def test_two_columns_of_one_field_are_both_told() -> None:
+    matches = list(match_columns(["label", "x", "Title"], ENTITY))
+    assert [(match.position, match.field) for match in matches] == [(0, "label"), (1, None), (2, "label")]
+
+
+def test_a_name_wins_over_another_field_s_alias() -> None:
+    entity = Entity(catalogue="s", name="e", fields=(Field(name="a", aliases=("b",)), Field(name="b")))
+    assert [match.field for match in match_columns(["b", "a"], entity)] == ["b", "a"]
