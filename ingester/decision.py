@@ -1,46 +1,57 @@
 """What people decide about an import: approve or reject a hold, cancel what waits, try again what failed.
 
-Each decision is one conditional change in the ledger; the status file follows it, and workers are woken.
+Each decision is one conditional change in the ledger; the status file goes with it, and workers are woken.
 """
 
 from __future__ import annotations
 
+from functools import partial
+
 from ingester import wake
 from ingester.directory import DataDirectory
 from ingester.domain import notice
+from ingester.domain.errors import UsageError
+from ingester.domain.status import Status
 from ingester.outbox import publish, status
 from ingester.queue import Queue
 from ingester.store.database import now
+from ingester.store.datastore import DataStore
 from ingester.store.ledger import Ledger
 from ingester.store.ledger_tables import Drop, Import
 
 
 class Decisions:
-    """Raise UsageError where an import is not in a state for the decision, or has just left it."""
+    """Raise UsageError where an import is not in a state for the decision, or has just left it.
 
-    def __init__(self, ledger: Ledger, directory: DataDirectory) -> None:
+    Without `store` nobody can tell whether an import that was begun is applied, and then it is not canceled.
+    """
+
+    def __init__(self, ledger: Ledger, directory: DataDirectory, store: DataStore | None = None) -> None:
         self._ledger = ledger
         self._queue = Queue(ledger)
         self._directory = directory
+        self._store = store
 
-    def approve(self, job: Import) -> Import:
+    def approve(self, job: Import, drop: Drop) -> None:
         """Let a held import run, past what it was held for."""
-        self._queue.approve(job)
-        return self._tell(job)
-
-    def retry(self, job: Import) -> Import:
-        """Run a failed import again."""
-        self._queue.retry(job)
-        return self._tell(job)
-
-    def cancel(self, job: Import, drop: Drop) -> Import:
-        """End an import that waits, queued or held, without importing anything; its original goes to the archive."""
-        self._queue.cancel(job, notice.message("canceled"))
-        self._ledger.relocate(drop.id, publish.archive(self._directory, job, drop, now()))
-        return self._tell(job)
-
-    def _tell(self, job: Import) -> Import:
-        job, drop = self._ledger.import_(job.id)
-        status.put(self._directory.tenant(job.tenant).outbox, status.document(job, drop), self._directory.work)
+        self._queue.approve(job, partial(self._tell, drop))
         wake.nudge(self._directory.sleepers)
-        return job
+
+    def retry(self, job: Import, drop: Drop) -> None:
+        """Run a failed import again."""
+        self._queue.retry(job, partial(self._tell, drop))
+        wake.nudge(self._directory.sleepers)
+
+    def cancel(self, job: Import, drop: Drop) -> None:
+        """End an import that waits, queued or held, without importing anything; its original goes to the archive."""
+        if job.status is Status.QUEUED and job.attempts and self._may_be_applied(job):
+            raise UsageError(f"import {job.short_id} has begun", fix="Its rows may be stored; wait for its report.")
+        at = now()
+        self._queue.cancel(job, notice.message("canceled"), partial(self._tell, drop), at)
+        self._ledger.relocate(drop.id, publish.archive(self._directory, job, drop, at))
+
+    def _may_be_applied(self, job: Import) -> bool:
+        return self._store is None or self._store.outcome(job.id) is not None
+
+    def _tell(self, drop: Drop, job: Import) -> None:
+        status.put(self._directory.tenant(job.tenant).outbox, status.document(job, drop), self._directory.work)

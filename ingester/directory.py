@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from ingester.domain.errors import ConfigurationError
+
+#: Workers end with their parent; this is how long that may take.
+_WORKERS_END_SECONDS = 15.0
 
 
 def sync_folder(folder: Path) -> None:
@@ -142,7 +146,11 @@ class DataDirectory:
             ) from error
 
     def lock(self) -> int:
-        """Take the directory for this process and its children; released when the last of them ends."""
+        """Take the directory for this process; released when it ends.
+
+        Returns only when the workers of an earlier service, which may have been killed alone, are gone too: whoever
+        holds this lock can be sure to be alone.
+        """
         descriptor = os.open(self.root / "run" / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -153,6 +161,35 @@ class DataDirectory:
                 f"another ingester (process {holder or 'unknown'}) is using the data directory {self.root}",
                 fix="Stop it, or choose another with --data-dir.",
             ) from None
+        self._wait_for_workers()
         os.truncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         return descriptor
+
+    def join_workers(self) -> int:
+        """Say, for as long as this process lives, that a worker uses the directory."""
+        descriptor = self._open_workers_lock()
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        return descriptor
+
+    def _wait_for_workers(self) -> None:
+        descriptor = self._open_workers_lock()
+        deadline = time.monotonic() + _WORKERS_END_SECONDS
+        try:
+            while True:
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    if time.monotonic() > deadline:
+                        raise ConfigurationError(
+                            f"workers of an earlier ingester are still using the data directory {self.root}",
+                            fix="Find them with `ps` and stop them.",
+                        ) from None
+                    time.sleep(0.05)
+                else:
+                    return
+        finally:
+            os.close(descriptor)
+
+    def _open_workers_lock(self) -> int:
+        return os.open(self.root / "run" / "workers.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)

@@ -83,6 +83,8 @@ class Intake:
     def submit(self, arrival: Arrival) -> Future[str]:
         """Hand over a file. The future holds the drop's id once it is durable and recorded, or why it is not."""
         answer: Future[str] = Future()
+        # From here on it cannot be canceled: the file lands, whether or not somebody still waits for the answer.
+        answer.set_running_or_notify_cancel()
         self._arrivals.put(_Landing(arrival, answer))
         return answer
 
@@ -104,7 +106,14 @@ class Intake:
                     more = False
                 else:
                     group.append(landing)
-            self._land(group)
+            try:
+                self._land(group)
+            except Exception as error:
+                # Nothing may end this thread: every later upload would wait for ever.
+                log.exception("landing_failed", files=len(group))
+                for landing in group:
+                    if not landing.answer.done():
+                        landing.answer.set_exception(error)
 
     def _land(self, group: Sequence[_Landing]) -> None:
         ready = [landing for landing in group if self._attempt(landing, self._prepare)]

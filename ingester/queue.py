@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -29,6 +29,13 @@ LEASE = timedelta(seconds=60)
 HEARTBEAT_SECONDS = 10.0
 
 _UNFINISHED = (Status.QUEUED, Status.PROCESSING, Status.NEEDS_ATTENTION)
+
+#: Shows a customer what somebody decided.
+Tell = Callable[[Import], None]
+
+
+def _tell_nobody(job: Import) -> None:
+    del job
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,41 +118,40 @@ class Queue:
         with self._ledger.writing() as session:
             lost = session.exec(statement).all()
             for job in lost:
-                _end(session, job, Status.QUEUED, "lost")
+                _end(session, job, Status.QUEUED, "interrupted" if everything else "lost")
             return [job.id for job in lost]
 
-    def approve(self, job: Import) -> None:
+    def approve(self, job: Import, tell: Tell = _tell_nobody) -> None:
         """Let a held import run again, past the reason it was held for."""
         approved = sorted({*job.approved, job.reason or ""})
-        self._decide(
-            job, (Status.NEEDS_ATTENTION,), Status.QUEUED, approved=approved, reason=None, message=None, due_at=now()
-        )
+        afresh = {"approved": approved, "reason": None, "message": None, "due_at": now()}
+        self._decide(job, (Status.NEEDS_ATTENTION,), tell, status=Status.QUEUED, **afresh)
 
-    def cancel(self, job: Import, message: str) -> None:
-        """End an import that has not started, or reject a held one."""
-        waiting = (Status.QUEUED, Status.NEEDS_ATTENTION)
-        self._decide(job, waiting, Status.CANCELED, reason="canceled", message=message, completed_at=now())
+    def cancel(self, job: Import, message: str, tell: Tell = _tell_nobody, at: datetime | None = None) -> None:
+        """End an import that waits, or reject a held one."""
+        ended = {"reason": "canceled", "message": message, "completed_at": at or now()}
+        self._decide(job, (Status.QUEUED, Status.NEEDS_ATTENTION), tell, status=Status.CANCELED, **ended)
 
-    def retry(self, job: Import) -> None:
+    def retry(self, job: Import, tell: Tell = _tell_nobody) -> None:
         """Queue a failed import again; it gets as many attempts as it had."""
-        failed = (Status.FAILED, Status.TIMED_OUT)
-        self._decide(job, failed, Status.QUEUED, reason=None, message=None, due_at=now(), completed_at=None)
+        afresh = {"reason": None, "message": None, "due_at": now(), "completed_at": None}
+        self._decide(job, (Status.FAILED, Status.TIMED_OUT), tell, status=Status.QUEUED, **afresh)
 
-    def _decide(self, job: Import, allowed: Sequence[Status], status: Status, **values: Any) -> None:
-        """Change the status from one of `allowed`, and only if nothing else has changed it meanwhile."""
-        assert all(status in TRANSITIONS[before] for before in allowed)
+    def _decide(self, job: Import, allowed: Sequence[Status], tell: Tell, **values: Any) -> None:
+        """Change an import that has one of the `allowed` states, only if nothing else has changed it meanwhile.
+
+        `tell` gets the import as it will be, just before the commit: no worker can be faster than that.
+        """
+        assert all(values["status"] in TRANSITIONS[before] for before in allowed)
         if job.status not in allowed:
             raise UsageError(
                 f"import {job.short_id} is {job.status}", fix=f"It must be {' or '.join(allowed)} for that."
             )
-        statement = (
-            update(Import)
-            .where(col(Import.id) == job.id, col(Import.status) == job.status)
-            .values(status=status, **values)
-        )
+        unchanged = (col(Import.id) == job.id, col(Import.status) == job.status, col(Import.attempts) == job.attempts)
         with self._ledger.writing() as session:
-            if not session.exec(statement).rowcount:
+            if not session.exec(update(Import).where(*unchanged).values(**values)).rowcount:
                 raise UsageError(f"import {job.short_id} is no longer {job.status}", fix="Look again and decide anew.")
+            tell(session.exec(select(Import).where(Import.id == job.id)).one())
 
     def next_due(self) -> datetime | None:
         """When the earliest queued import may be claimed; None when nothing is queued."""

@@ -10,10 +10,12 @@ import shutil
 import structlog
 
 from ingester.directory import DataDirectory
-from ingester.outbox import status
+from ingester.domain.status import Status
+from ingester.outbox import publish, status
 from ingester.queue import Queue
 from ingester.store.datastore import DataStore
 from ingester.store.ledger import Ledger
+from ingester.store.ledger_tables import Drop, Import
 
 log = structlog.get_logger()
 
@@ -42,8 +44,22 @@ def reconcile(ledger: Ledger, store: DataStore, directory: DataDirectory) -> Non
             leftover.unlink()
         elif leftover / "outbox" not in kept:
             shutil.rmtree(leftover)
-    for job, drop in [*ledger.waiting(), *ledger.stopped(_STOPPED_LOOKED_AT)]:
-        outbox = directory.tenant(job.tenant).outbox
+    # A service that ended well has told everything; after a crash the last word may be missing.
+    stopped = ledger.stopped(_STOPPED_LOOKED_AT) if directory.announcement.exists() else ()
+    for job, drop in [*ledger.waiting(), *stopped]:
         # An applied import's own status file is published by its worker, or was already.
-        if status.told(outbox, job, drop) != job.status and store.outcome(job.id) is None:
-            status.put(outbox, status.document(job, drop), directory.work)
+        if store.outcome(job.id) is None:
+            _settle(ledger, directory, job, drop)
+
+
+def _settle(ledger: Ledger, directory: DataDirectory, job: Import, drop: Drop) -> None:
+    """Finish what was decided about an import that is not applied: its status file, its original's place."""
+    outbox = directory.tenant(job.tenant).outbox
+    if not outbox.is_dir():
+        return  # the tenant was removed, and its folders with it
+    if status.told(outbox, job, drop) != job.status:
+        status.put(outbox, status.document(job, drop), directory.work)
+    if job.status is Status.CANCELED and job.completed_at is not None:
+        location = publish.archive(directory, job, drop, job.completed_at)
+        if location != drop.location:
+            ledger.relocate(drop.id, location)

@@ -46,8 +46,8 @@ def nudge(folder: Path) -> int:
     """Wake whoever sleeps in `folder`; returns how many. Sockets of dead sleepers are swept away."""
     try:
         fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    except FileNotFoundError:
-        return 0
+    except OSError:
+        return 0  # a hint is not worth a failure
     woken = 0
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
@@ -62,6 +62,8 @@ def nudge(folder: Path) -> int:
                     pass
                 except ConnectionRefusedError:
                     (folder / name).unlink(missing_ok=True)
+    except OSError:
+        pass
     finally:
         os.close(fd)
     return woken

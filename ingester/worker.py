@@ -17,7 +17,6 @@ from pathlib import Path
 from types import FrameType
 
 import structlog
-from sqlalchemy.exc import IntegrityError
 
 from ingester import fault, pipeline, wake
 from ingester import log as logs
@@ -76,6 +75,10 @@ class Worker:
                 except TransientError as error:
                     log.warning("worker_waits", error=str(error))
                     self._stopping.wait(1.0)
+                except Exception:
+                    # Whatever one import does to this worker, it is not the others' fault.
+                    log.exception("worker_stumbled")
+                    self._stopping.wait(1.0)
         finally:
             alarm.close()
 
@@ -98,7 +101,7 @@ class Worker:
         log.info("import_started", entity=job.entity, file=drop.name, bytes=drop.size)
         try:
             outcome = self._store.outcome(job.id)
-            if outcome is None and self._attempts_since_failure(job) > self._settings.max_attempts:
+            if outcome is None and self._workers_lost(job) >= self._settings.max_attempts:
                 self._fail(job, drop, "attempts_exhausted", str(self._settings.max_attempts))
                 return
             outcome = outcome or self._import(job, drop)
@@ -118,10 +121,14 @@ class Worker:
         else:
             self._finish(job, drop, outcome)
 
-    def _attempts_since_failure(self, job: Import) -> int:
-        """Who retries a failed import gives it as many attempts again."""
-        failed = (attempt.number for attempt in self._ledger.attempts(job.id) if attempt.result == "failed")
-        return job.attempts - max(failed, default=0)
+    def _workers_lost(self, job: Import) -> int:
+        """How many workers died over this import since it last failed or began.
+
+        Waiting for a busy database does not count, nor a service that was stopped.
+        """
+        results = [attempt.result for attempt in self._ledger.attempts(job.id)]
+        since = max((i for i, result in enumerate(results) if result == "failed"), default=-1)
+        return results[since + 1 :].count("lost")
 
     def _import(self, job: Import, drop: Drop) -> ImportOutcome:
         if not self._directory.drop_file(drop.id, drop.location).exists():
@@ -139,17 +146,14 @@ class Worker:
         workspace = self._workspace(job)
         try:
             return pipeline.run(order, self._store, self._directory, workspace)
-        except IntegrityError:
-            shutil.rmtree(workspace, ignore_errors=True)
+        except Exception:
             applied = self._store.outcome(job.id)
             if applied is None:
+                shutil.rmtree(workspace, ignore_errors=True)
                 raise
-            # Another worker took over while this one was thought dead, and was first.
-            log.warning("import_applied_elsewhere")
+            # Either the commit was reached before the trouble, or another worker took over and was first.
+            log.warning("import_is_applied_all_the_same", exc_info=True)
             return applied
-        except BaseException:
-            shutil.rmtree(workspace, ignore_errors=True)
-            raise
 
     def _workspace(self, job: Import) -> Path:
         """A new folder for this attempt. What earlier ones left goes when the import has ended: one may still run."""
@@ -181,7 +185,8 @@ class Worker:
             return
         message = said or notice.message(reason, expected=expected)
         location = publish.quarantine(self._directory, drop)
-        self._queue.fail(job, reason=reason, message=message, location=location, error=error)
+        if not self._queue.fail(job, reason=reason, message=message, location=location, error=error):
+            return
         publish.discard(self._directory, job)
         self._show_status(job, drop, Status.FAILED, reason, message, ended=True)
         log.warning("import_quarantined", reason=reason)
@@ -204,7 +209,11 @@ class Worker:
             "completed_at": status.moment(now()) if ended else None,
         }
         outbox = self._directory.tenant(job.tenant).outbox
-        status.put(outbox, status.document(job, drop, found), self._directory.work)
+        try:
+            status.put(outbox, status.document(job, drop, found), self._directory.work)
+        except OSError as error:
+            # The ledger knows; start-up tells it again.
+            log.warning("status_not_shown", error=str(error))
 
     @contextmanager
     def _heart(self, claim: Claim) -> Iterator[None]:
@@ -239,6 +248,7 @@ def main(settings: Settings, rules: RuleSet) -> None:
     threading.Thread(target=_die_with_parent, name="parent", daemon=True).start()
     logs.configure(settings.log_format, settings.log_level)
     directory = DataDirectory(settings.data_dir)
+    directory.join_workers()
     # Staging tables are as big as the files: they belong on the disk that was made for files.
     os.environ.setdefault("SQLITE_TMPDIR", str(directory.work))
     ledger = Ledger.open(settings.ledger_url)

@@ -9,6 +9,7 @@ from multiprocessing.context import SpawnProcess
 
 import structlog
 
+from ingester.domain.errors import TransientError
 from ingester.queue import Queue
 from ingester.ruleset.model import RuleSet
 from ingester.settings import Settings
@@ -49,7 +50,11 @@ class Workforce:
             for index, process in enumerate(self._processes):
                 if not process.is_alive():
                     log.error("worker_died", exit_code=process.exitcode)
-                    await asyncio.to_thread(self._queue.recover, process=process.pid)
+                    try:
+                        await asyncio.to_thread(self._queue.recover, process=process.pid)
+                    except TransientError as error:
+                        log.warning("worker_not_replaced_yet", error=str(error))
+                        continue
                     self._processes[index] = self._spawn()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), timeout=0.5)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import csv
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -16,7 +20,8 @@ from ingester.domain.errors import UsageError
 from ingester.domain.status import Status
 from ingester.outbox import name as outbox_name
 from ingester.outbox import status
-from ingester.store.ledger_tables import Import
+from ingester.store.datastore import DataStore
+from ingester.store.ledger_tables import Drop, Import
 
 app = typer.Typer(no_args_is_help=True, help="List imports and decide about those that wait.")
 
@@ -76,6 +81,7 @@ def errors(import_id: _Id, data_dir: DataDir = None, as_json: Json = False) -> N
         raise UsageError(
             f"import {job.short_id} has no error report in the outbox", fix="It had none, or it was taken."
         )
+    csv.field_size_limit(sys.maxsize)  # the report quotes whole cells, however long
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows: list[dict[str, Any]] = list(csv.DictReader(file))
     if as_json:
@@ -92,40 +98,45 @@ def errors(import_id: _Id, data_dir: DataDir = None, as_json: Json = False) -> N
 @app.command()
 def approve(import_id: _Id, data_dir: DataDir = None) -> None:
     """Let a held import run."""
-    with opened(data_dir) as (ledger, directory, _):
-        job, _drop = ledger.import_(import_id)
-        _say(Decisions(ledger, directory).approve(job))
+    with _decisions(import_id, data_dir) as (decisions, job, drop):
+        decisions.approve(job, drop)
+    typer.echo(f"import {job.short_id} runs again")
 
 
 @app.command()
 def reject(import_id: _Id, data_dir: DataDir = None) -> None:
     """End a held import without importing anything."""
-    with opened(data_dir) as (ledger, directory, _):
-        job, drop = ledger.import_(import_id)
+    with _decisions(import_id, data_dir) as (decisions, job, drop):
         if job.status is not Status.NEEDS_ATTENTION:
             raise UsageError(f"import {job.short_id} is {job.status}, not held", fix="Use `ingester imports cancel`.")
-        _say(Decisions(ledger, directory).cancel(job, drop))
+        decisions.cancel(job, drop)
+    typer.echo(f"import {job.short_id} is rejected; nothing was imported")
 
 
 @app.command()
 def cancel(import_id: _Id, data_dir: DataDir = None) -> None:
-    """End an import that has not started, or that is held."""
-    with opened(data_dir) as (ledger, directory, _):
-        job, drop = ledger.import_(import_id)
-        _say(Decisions(ledger, directory).cancel(job, drop))
+    """End an import that waits, queued or held."""
+    with _decisions(import_id, data_dir) as (decisions, job, drop):
+        decisions.cancel(job, drop)
+    typer.echo(f"import {job.short_id} is canceled; nothing was imported")
 
 
 @app.command()
 def retry(import_id: _Id, data_dir: DataDir = None) -> None:
     """Run a failed import again."""
-    with opened(data_dir) as (ledger, directory, _):
-        job, _drop = ledger.import_(import_id)
+    with _decisions(import_id, data_dir) as (decisions, job, drop):
         if job.entity is None:
-            raise UsageError(
-                f"import {job.short_id} has no entity", fix="Drop the file again under a name that has one."
-            )
-        _say(Decisions(ledger, directory).retry(job))
+            raise UsageError(f"import {job.short_id} has no entity", fix="Drop the file again under another name.")
+        decisions.retry(job, drop)
+    typer.echo(f"import {job.short_id} is queued again")
 
 
-def _say(job: Import) -> None:
-    typer.echo(f"import {job.short_id} is {job.status} now")
+@contextmanager
+def _decisions(import_id: str, data_dir: Path | None) -> Iterator[tuple[Decisions, Import, Drop]]:
+    """One import, and what can be decided about it."""
+    with opened(data_dir) as (ledger, directory, settings):
+        store = DataStore.open(settings.data_url)
+        try:
+            yield Decisions(ledger, directory, store), *ledger.import_(import_id)
+        finally:
+            store.close()

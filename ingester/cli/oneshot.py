@@ -69,7 +69,7 @@ def import_file(
 
     found = settings(data_dir, database_url=database_url)
     if not found.database_url:
-        found.data_dir.mkdir(parents=True, exist_ok=True)
+        _make(found.data_dir, "--data-dir")
     rule = _rule(found, entity, catalogue, rules)
     store = DataStore.open(found.data_url)
     store.ensure_tables(rule.catalogue)
@@ -124,6 +124,8 @@ def _job(
     file: Path, entity: Entity, tenant: str, source: str, duplicates: DuplicateHandling, *, dry_run: bool
 ) -> tuple[Import, Drop]:
     """The rows that a ledger would hold for this file."""
+    if file.exists() and not file.is_file():
+        raise UsageError(f"{file} is not a regular file", fix="It is read more than once; save it to a file first.")
     try:
         with file.open("rb") as reader:
             digest = hashlib.file_digest(reader, "sha256").hexdigest()
@@ -175,7 +177,7 @@ def _run(
     from ingester.pipeline import Order
 
     log.configure("auto", "WARNING")
-    out.mkdir(parents=True, exist_ok=True)
+    _make(out, "--out")
     status_file = out / outbox_name.status(drop.name, job.short_id)
     # Beside its destination, so that finished files move by rename.
     with tempfile.TemporaryDirectory(dir=out, prefix=".ingester-") as scratch, _progress(quiet=as_json) as on_phase:
@@ -196,6 +198,18 @@ def _run(
     else:
         print_summary(document, out)
     raise typer.Exit(exit_code(document))
+
+
+def _make(folder: Path, option: str) -> None:
+    """Make a folder that an option names, and be sure that files can be written there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UsageError(
+            f"{folder} cannot be written: {error.strerror}", fix=f"Choose another with {option}."
+        ) from None
 
 
 def _put(path: Path, job: Import, drop: Drop, now_is: Status, reason: str, message: str) -> None:

@@ -93,6 +93,7 @@ _ALL = (
     ),
     _error("invalid_text", "Text contains a NUL character", "Remove the character."),
     # --- across entities -----------------------------------------------------------------------------------------
+    _error("incomplete_reference", "A reference needs all of {expected}", "Fill in all of them, or none."),
     _error(
         "reference_not_found",
         "No {expected} with this key exists",

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 _MAX_BYTES = 180
+#: Control characters, line and paragraph separators, halves of surrogate pairs: the SFTP server does not list them.
+_UNLISTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff/]")
 
 
 def stem(drop_name: str, short_id: str) -> str:
@@ -26,7 +30,7 @@ def rejects(drop_name: str, short_id: str) -> str:
 
 
 def _cut(name: str) -> str:
+    """The name with nothing in it that a client could not list, and short enough for what follows."""
+    name = _UNLISTABLE.sub("_", name)
     encoded = name.encode()
-    if len(encoded) <= _MAX_BYTES:
-        return name
-    return encoded[:_MAX_BYTES].decode(errors="ignore")
+    return name if len(encoded) <= _MAX_BYTES else encoded[:_MAX_BYTES].decode(errors="ignore")

@@ -26,6 +26,8 @@ from ingester.spill.verdict import Verdict
 
 _BOM = b"\xef\xbb\xbf"
 _FIRST = 25
+#: Characters of a cell that the status file quotes; the error CSV has all of it.
+_QUOTED = 200
 _ERROR_COLUMNS = ("row", "line", "key", "field", "code", "severity", "message", "value", "hint")
 
 
@@ -213,9 +215,13 @@ class _Writer:
     def _remember(self, kind: Kind, where: dict[str, Any]) -> None:
         first = self._report.errors if kind.severity is Severity.ERROR else self._report.warnings
         if len(first) < _FIRST:
-            place = {name: where[name] for name in ("row", "line", "key")}
+            place = {"row": where["row"], "line": where["line"], "key": _short(where["key"])}
             said = {"field": kind.field or None, "code": kind.code, "message": kind.message, "hint": kind.hint}
-            first.append({**place, **said, "value": where["value"]})
+            first.append({**place, **said, "value": _short(where["value"])})
+
+
+def _short(text: str | None) -> str | None:
+    return text if text is None or len(text) <= _QUOTED else f"{text[:_QUOTED]}…"
 
 
 def _said(kind: Kind) -> str:

@@ -99,15 +99,21 @@ def _objections(draft: Draft, foreign_key: ForeignKey, target: Draft) -> list[st
     if unknown:
         return [f"'{other.name}' has no field '{name}'{did_you_mean(name, known)}" for name in unknown]
     found: list[str] = []
-    single = known[foreign_key.reference_fields[0]] if len(foreign_key.reference_fields) == 1 else None
     is_key = set(foreign_key.reference_fields) == set(other.primary_key) or target.report.blames("primaryKey")
-    if not is_key and not (single and single.constraints.unique):
-        found.append(f"must refer to the primaryKey of '{other.name}', or to one field of it that is unique")
+    if not is_key:
+        # A key never changes; a reference to anything else could come to name another record, or none.
+        found.append(f"must refer to the primaryKey of '{other.name}'")
     for name, reference in zip(foreign_key.fields, foreign_key.reference_fields, strict=True):
         one, two = entity.field(name).type, known[reference].type
         doubtful = draft.report.blames(f"fields.{name}.type") or target.report.blames(f"fields.{reference}.type")
         if one is not two and not doubtful:
             found.append(f"'{name}' is of the type {one}, but '{other.name}.{reference}' of the type {two}")
+    found += [
+        # It would be stored without ever being looked up.
+        f"'{name}' cannot have a default: it refers to '{other.name}'"
+        for name in foreign_key.fields
+        if entity.field(name).default is not None
+    ]
     if other.tier > entity.tier and not draft.report.blames("tier"):
         found.append(f"'{other.name}' has the later tier {other.tier}: what is referred to is imported first")
     return found

@@ -95,9 +95,13 @@ def _of_partition(path: Path, partition: int, partitions: int) -> npt.NDArray[np
 
 def _confirm(suspects: pa.Table, columns: tuple[str, ...], fields: tuple[str, ...]) -> Iterator[pa.Table]:
     """Group by the real values: a hash that two values share is no repeat."""
-    others = [name for name in fields if name not in columns]
+    # Positions for names: a field may be called what an aggregate is called.
+    positions = {name: f"_{position}" for position, name in enumerate(fields)}
+    suspects = suspects.rename_columns([positions.get(name, name) for name in suspects.column_names])
+    keys = [positions[name] for name in columns]
+    others = [positions[name] for name in fields if name not in columns]
     every = pc.CountOptions(mode="all")
-    groups = suspects.group_by(list(columns), use_threads=False).aggregate(
+    groups = suspects.group_by(keys, use_threads=False).aggregate(
         [(ROW, "count"), (ROW, "min"), (ROW, "max"), *((name, "count_distinct", every) for name in others)]
     )
     groups = groups.filter(pc.greater(groups[COUNT], 1))
@@ -106,6 +110,6 @@ def _confirm(suspects: pa.Table, columns: tuple[str, ...], fields: tuple[str, ..
     identical = pa.chunked_array([pa.repeat(True, groups.num_rows)])
     for name in others:
         identical = pc.and_(identical, pc.equal(groups[f"{name}_count_distinct"], 1))
-    groups = groups.select([*columns, COUNT, FIRST, LAST]).append_column(IDENTICAL, identical)
-    joined = suspects.select([ROW, *columns]).join(groups, keys=list(columns), join_type="inner", use_threads=False)
+    groups = groups.select([*keys, COUNT, FIRST, LAST]).append_column(IDENTICAL, identical)
+    joined = suspects.select([ROW, *keys]).join(groups, keys=keys, join_type="inner", use_threads=False)
     yield joined.select([ROW, COUNT, FIRST, LAST, IDENTICAL]).sort_by(ROW)

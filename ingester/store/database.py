@@ -13,7 +13,7 @@ from typing import Any
 import alembic.command
 import alembic.config
 from sqlalchemy import Connection, DateTime, Dialect, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 from sqlalchemy.types import TypeDecorator
 
 from ingester.domain.errors import ConfigurationError, TransientError
@@ -108,6 +108,10 @@ def translated() -> Iterator[None]:
                 f"the database cannot be opened: {text}", fix="Check that the data directory exists and is writable."
             ) from error
         raise _transient_or_same(error, text) from error
+    except DatabaseError as error:
+        if "not a database" in str(error.orig):
+            raise ConfigurationError("the database file is no SQLite database", fix="Check the path.") from error
+        raise _transient_or_same(error, str(error.orig)) from error
     except DBAPIError as error:
         raise _transient_or_same(error, str(error.orig)) from error
     except sqlite3.OperationalError as error:  # from statements that went past SQLAlchemy

@@ -88,24 +88,26 @@ def ensure(connection: Connection, entities: Iterable[Entity]) -> None:
         if entity.table not in existing:
             wanted.create(connection)
             continue
-        have = {column["name"]: column for column in inspector.get_columns(entity.table)}
-        for column in wanted.columns:
-            if column.name not in have:
-                ddl = str(CreateColumn(column).compile(dialect=connection.dialect))
-                name = connection.dialect.identifier_preparer.format_table(wanted)
-                connection.exec_driver_sql(f"ALTER TABLE {name} ADD COLUMN {ddl}")
-            elif (now := _spelled(connection, have[column.name]["type"])) != (new := _spelled(connection, column.type)):
-                raise ConfigurationError(
-                    f"{entity.path}: field '{column.name}' of {entity.full_name} is {new} now, "
-                    f"but the table holds {now}",
-                    fix="Give the field a new name, or migrate the table by hand.",
-                )
         keys = [tuple(key["column_names"]) for key in inspector.get_unique_constraints(entity.table)]
         if ("tenant_id", "source", *key_columns(entity)) not in keys:
             raise ConfigurationError(
                 f"{entity.path}: the primaryKey of {entity.full_name} is no longer the one its table was made with",
                 fix="Restore the primaryKey, or give the entity a new name.",
             )
+        # A database compares the names of columns without their case.
+        have = {column["name"].casefold(): column for column in inspector.get_columns(entity.table)}
+        for column in wanted.columns:
+            stored = have.get(column.name.casefold())
+            if stored is None:
+                ddl = str(CreateColumn(column).compile(dialect=connection.dialect))
+                name = connection.dialect.identifier_preparer.format_table(wanted)
+                connection.exec_driver_sql(f"ALTER TABLE {name} ADD COLUMN {ddl}")
+            elif (now := _spelled(connection, stored["type"])) != (new := _spelled(connection, column.type)):
+                raise ConfigurationError(
+                    f"{entity.path}: field '{column.name}' of {entity.full_name} is {new} now, "
+                    f"but the table holds {now}",
+                    fix="Give the field a new name, or migrate the table by hand.",
+                )
 
 
 def _spelled(connection: Connection, kind: TypeEngine[Any]) -> str:

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from sqlalchemy import Engine, update
-from sqlalchemy.exc import NoResultFound
 from sqlmodel import Session, col, select
 
 from ingester.domain.errors import UsageError
@@ -19,9 +18,11 @@ from ingester.domain.status import Status
 from ingester.store import database
 from ingester.store.ledger_tables import Attempt, Drop, Import
 
-#: An import that still waits, or one that failed for want of a route, can be what its new name says.
-_RENAMABLE = (Status.QUEUED, Status.FAILED)
-
+#: What a route decides about an import.
+_ROUTE = {
+    *("feed", "source", "dry_run", "duplicate_handling", "catalogue", "entity", "rank", "ancestors"),
+    *("status", "reason", "message", "completed_at"),
+}
 _IDS_PER_QUESTION = 500
 
 
@@ -81,10 +82,13 @@ class Ledger:
                 known.update(session.exec(select(Drop.id).where(col(Drop.id).in_(some))))
         return known
 
-    def has_landed(self, origin_ref: str) -> bool:
-        """Whether this very version of a polled file was landed before."""
+    def has_landed(self, origin_ref: str, *, prefix: bool = False) -> bool:
+        """Whether this very version of a polled file, or one whose reference begins so, was landed before."""
+        is_it = (
+            col(Drop.origin_ref).startswith(origin_ref, autoescape=True) if prefix else Drop.origin_ref == origin_ref
+        )
         with self.reading() as session:
-            return session.exec(select(Drop.id).where(Drop.origin_ref == origin_ref)).first() is not None
+            return session.exec(select(Drop.id).where(is_it)).first() is not None
 
     def shown_drops(self, tenant: str, folder: str, name: str | None = None) -> Sequence[tuple[Drop, Import]]:
         """Drops that a tenant's inbox folder lists, or only those called `name`, oldest first, with their imports."""
@@ -120,13 +124,13 @@ class Ledger:
         with self.writing() as session:
             session.exec(update(Drop).where(col(Drop.id) == drop_id).values(shown_folder=folder, shown_name=name))
 
-    def reroute(self, job: Import, drop: Drop) -> bool:
+    def reroute(self, job: Import, drop: Drop, was: Status) -> bool:
         """Give an import that nobody has claimed another name and route, as `job` and `drop` say.
 
-        False if the import is no longer what it was when `job` was read.
+        False if it no longer has the status it `was` read with, or was claimed since.
         """
-        route = job.model_dump(exclude={"sequence", "id", "short_id", "tenant", "drop_id"})
-        unclaimed = (col(Import.id) == job.id, col(Import.worker).is_(None), col(Import.status).in_(_RENAMABLE))
+        route = job.model_dump(include=_ROUTE)
+        unclaimed = (col(Import.id) == job.id, col(Import.status) == was, col(Import.attempts) == job.attempts)
         with self.writing() as session:
             if not session.exec(update(Import).where(*unclaimed).values(**route)).rowcount:
                 return False
@@ -144,11 +148,12 @@ class Ledger:
             .where((Import.id == import_id) | (Import.short_id == import_id))
         )
         with self.reading() as session:
-            try:
-                job, drop = session.exec(statement).one()
-            except NoResultFound:
-                raise UsageError(f"there is no import {import_id}", fix="See `ingester imports list`.") from None
-            return job, drop
+            found = session.exec(statement).all()
+        if not found:
+            raise UsageError(f"there is no import {import_id}", fix="See `ingester imports list`.")
+        if len(found) > 1:
+            raise UsageError(f"several tenants have an import {import_id}", fix="Give the whole id.")
+        return found[0]
 
     def imports(
         self, *, tenant: str | None = None, status: Status | None = None, limit: int = 100

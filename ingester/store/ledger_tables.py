@@ -165,7 +165,7 @@ class Attempt(LedgerTable, table=True):
     worker: str
     started_at: datetime = _moment()
     ended_at: datetime | None = _moment(nullable=True)
-    #: `completed`, `held`, `failed`, `retried` or `lost`.
+    #: `completed`, `held`, `failed`, `retried`, `lost` with its worker, or `interrupted` with the whole service.
     result: str | None = None
     #: For operators; never shown to a customer.
     error: str | None = None

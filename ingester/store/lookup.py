@@ -25,7 +25,7 @@ def missing_references(
     """Which of `values` (one column per key field, in order) no stored record answers."""
     target = quoted(f"{entity.catalogue}__{foreign_key.entity}")
     same = " AND ".join(f"t.{quoted(name)} = w.c{i}" for i, name in enumerate(foreign_key.reference_fields))
-    return _numbers(
+    found = _ask(
         connection,
         len(foreign_key.fields),
         values,
@@ -33,30 +33,35 @@ def missing_references(
         f"WHERE t.tenant_id = :tenant AND t.source = :source AND {same}) ORDER BY w.number",
         scope,
     )
+    return found[:, 0]
 
 
 def taken_values(
     connection: Connection, entity: Entity, field: str, values: Numbered, scope: Scope
-) -> npt.NDArray[np.int64]:
-    """Which of `values` (the field's value, then the record's key) another stored record has.
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Which of `values` (the field's value, then the record's key) a stored record of another key has.
 
-    A stored record whose key is also in `values` does not count: the file says what its value will be.
+    Beside each stands the number under which `values` say what becomes of that other record, and so perhaps free its
+    value; 0 where they do not name it.
     """
     key = entity.primary_key
-    in_file = " AND ".join(f"o.c{i + 1} = t.{quoted(name)}" for i, name in enumerate(key))
-    not_in_file = f"AND NOT EXISTS (SELECT 1 FROM temp.wanted AS o WHERE {in_file})" if key else ""
-    return _numbers(
+    own = " AND ".join(f"t.{quoted(name)} = w.c{i + 1}" for i, name in enumerate(key)) or "0"
+    other = " AND ".join(f"o.c{i + 1} = t.{quoted(name)}" for i, name in enumerate(key)) or "0"
+    found = _ask(
         connection,
         1 + len(key),
         values,
-        f"SELECT DISTINCT w.number FROM temp.wanted AS w "
-        f"JOIN {quoted(entity.table)} AS t ON t.{quoted(field)} = w.c0 "
-        f"WHERE t.tenant_id = :tenant AND t.source = :source {not_in_file} ORDER BY w.number",
+        f"SELECT w.number, coalesce(o.number, 0) FROM temp.wanted AS w "
+        f"CROSS JOIN {quoted(entity.table)} AS t ON t.{quoted(field)} = w.c0 "
+        f"LEFT JOIN temp.wanted AS o ON {other} "
+        f"WHERE t.tenant_id = :tenant AND t.source = :source AND NOT ({own}) ORDER BY w.number",
         scope,
     )
+    return found[:, 0], found[:, 1]
 
 
-def _numbers(connection: Connection, columns: int, values: Numbered, query: str, scope: Scope) -> npt.NDArray[np.int64]:
+def _ask(connection: Connection, columns: int, values: Numbered, query: str, scope: Scope) -> npt.NDArray[np.int64]:
+    """The rows of integers that `query` finds over `values` in the temporary table `wanted`."""
     database = driver(connection)
     names = [f"c{i}" for i in range(columns)]
     database.execute("DROP TABLE IF EXISTS temp.wanted")
@@ -68,4 +73,4 @@ def _numbers(connection: Connection, columns: int, values: Numbered, query: str,
         database.execute(f"CREATE INDEX temp.wanted_key ON wanted ({', '.join(names[1:])})")
     found = database.execute(query, {"tenant": scope.tenant, "source": scope.source}).fetchall()
     database.execute("DROP TABLE temp.wanted")
-    return np.array([number for (number,) in found], dtype=np.int64)
+    return np.array(found, dtype=np.int64).reshape(len(found), -1 if found else 2)

@@ -13,6 +13,7 @@ import secrets
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
@@ -20,7 +21,6 @@ from watchdog.events import FileSystemEvent, FileSystemEventHandler
 from watchdog.observers import Observer
 
 from ingester.directory import DataDirectory
-from ingester.domain.errors import TransientError
 from ingester.domain.name import is_unfinished
 from ingester.domain.status import Origin
 from ingester.intake import Arrival, Intake
@@ -31,6 +31,9 @@ from ingester.store.tenant import Tenants
 log = structlog.get_logger()
 
 _CHUNK = 1 << 20
+_LONGEST_DELAY = 300.0
+#: A landed file bears this name for the moment in which it is removed.
+_ASIDE = ".ingester-taken-"
 
 
 class FolderWatch:
@@ -46,21 +49,24 @@ class FolderWatch:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="folder-watch", daemon=True)
         self._observer = Observer()
-        #: Path → its identity and since when (monotonic) it has not changed.
-        self._seen: dict[Path, tuple[str, float]] = {}
+        self._seen: dict[Path, _Seen] = {}
+        self._listening: set[Path] = set()
 
     def start(self) -> None:
         """Begin to watch."""
-        self._observer.schedule(_Hint(self._hint), str(self._directory.root / "tenants"), recursive=True)
-        self._observer.start()
+        try:
+            self._observer.start()
+        except OSError as error:
+            log.warning("folder_watch_without_events", error=str(error))
         self._thread.start()
 
     def stop(self) -> None:
         """Stop watching; a file being copied is landed first."""
         self._stopping.set()
         self._hint.set()
-        self._observer.stop()
-        self._observer.join()
+        if self._observer.is_alive():
+            self._observer.stop()
+            self._observer.join()
         self._thread.join()
 
     def _run(self) -> None:
@@ -69,59 +75,99 @@ class FolderWatch:
             self._hint.clear()
             try:
                 self.rescan()
-            except (TransientError, OSError) as error:
+            except Exception as error:  # noqa: BLE001 -- see below
+                # Whatever one look met, the next one is due: this thread serves every tenant.
                 log.warning("folder_watch_waits", error=str(error))
             # Bounds how often a busy folder is looked at; an event meanwhile is not lost, it only waits.
             self._stopping.wait(min(0.2, self._settings.rescan_seconds))
 
     def rescan(self) -> None:
         """Look at every inbox once and land what is complete."""
-        found: dict[Path, tuple[str, float]] = {}
+        found: dict[Path, _Seen] = {}
         for tenant in self._tenants.all():
             inbox = self._directory.tenant(tenant.name).inbox
+            if inbox not in self._listening:
+                self._mend(inbox)
+                self._listen(inbox)
             for path in _files(inbox):
-                identity = _identity(path)
-                if identity is None:
+                seen = self._look(path)
+                if seen is None:
                     continue
-                before = self._seen.get(path)
-                since = before[1] if before is not None and before[0] == identity else time.monotonic()
-                found[path] = (identity, since)
-                if time.monotonic() - since >= self._settings.settle_seconds:
-                    self._land(tenant.name, inbox, path, identity)
+                found[path] = seen
+                if seen.due <= time.monotonic():
+                    try:
+                        self._land(tenant.name, inbox, path, seen.identity)
+                    except Exception as error:  # noqa: BLE001 -- see below
+                        # One file's trouble is not the others'. It stays, and is tried less and less often.
+                        found[path] = seen.later()
+                        log.warning("folder_drop_not_landed", tenant=tenant.name, file=path.name, error=str(error))
         self._seen = found
-        if found:
-            # Something is settling: look again when the first of it can be done.
+        if any(seen.due <= time.monotonic() + self._settings.settle_seconds for seen in found.values()):
+            # Something is settling: look again when it can be done.
             self._stopping.wait(self._settings.settle_seconds / 4)
             self._hint.set()
 
-    def _land(self, tenant: str, inbox: Path, path: Path, identity: str) -> None:
-        if self._ledger.has_landed(identity):
-            path.unlink(missing_ok=True)  # landed before a crash
-            return
-        copy = self._directory.incoming / secrets.token_hex(16)
+    def _mend(self, inbox: Path) -> None:
+        """Finish what a crash interrupted while a landed file was taken away."""
+        for aside in inbox.rglob(f"{_ASIDE}*"):
+            if self._ledger.has_landed(f"{_lasting(aside)}:", prefix=True):
+                aside.unlink()
+            else:
+                aside.rename(aside.with_name(aside.name.removeprefix(_ASIDE)[9:]))
+
+    def _listen(self, inbox: Path) -> None:
+        """Ask for events of one inbox; without them, as when a system limit is reached, the rescan still finds all."""
+        self._listening.add(inbox)
         try:
-            size, digest = _copy(path, copy)
-            if _identity(path) != identity:
-                copy.unlink()  # its writer went on: wait until it is still again
-                return
-            relative = path.relative_to(inbox)
-            arrival = Arrival(
-                tenant=tenant,
-                origin=Origin.FOLDER,
-                folder="" if relative.parent == Path() else str(relative.parent),
-                name=path.name,
-                path=copy,
-                size=size,
-                sha256=digest,
-                origin_ref=identity,
-            )
-            self._intake.submit(arrival).result()
-        except Exception as error:  # noqa: BLE001 -- one file's trouble must not stop the watch; it stays for the next look
-            log.warning("folder_drop_not_landed", tenant=tenant, file=path.name, error=str(error))
-            copy.unlink(missing_ok=True)
-            return
-        if _identity(path) == identity:
-            path.unlink(missing_ok=True)
+            self._observer.schedule(_Hint(self._hint), str(inbox), recursive=True)
+        except OSError as error:
+            log.warning("folder_watch_without_events", folder=str(inbox), error=str(error))
+
+    def _look(self, path: Path) -> _Seen | None:
+        identity = _identity(path)
+        if identity is None:
+            return None
+        before = self._seen.get(path)
+        if before is not None and before.identity == identity:
+            return before
+        return _Seen(identity, time.monotonic() + self._settings.settle_seconds)
+
+    def _land(self, tenant: str, inbox: Path, path: Path, identity: str) -> None:
+        if not self._ledger.has_landed(identity):
+            copy = self._directory.incoming / secrets.token_hex(16)
+            try:
+                size, digest = _copy(path, copy)
+                if _identity(path) != identity:
+                    return  # its writer went on: wait until it is still again
+                relative = path.relative_to(inbox)
+                arrival = Arrival(
+                    tenant=tenant,
+                    origin=Origin.FOLDER,
+                    folder="" if relative.parent == Path() else str(relative.parent),
+                    name=path.name,
+                    path=copy,
+                    size=size,
+                    sha256=digest,
+                    origin_ref=identity,
+                )
+                self._intake.submit(arrival).result()
+            finally:
+                copy.unlink(missing_ok=True)
+        _take_away(path, identity)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A file as it was at the last look, and when (monotonic) it is to be landed if it stays so."""
+
+    identity: str
+    due: float
+    failures: int = 0
+
+    def later(self) -> _Seen:
+        """At the next look, then after a time that doubles with each failure."""
+        delay = min(2.0**self.failures - 1, _LONGEST_DELAY)
+        return _Seen(self.identity, time.monotonic() + delay, self.failures + 1)
 
 
 class _Hint(FileSystemEventHandler):
@@ -129,8 +175,8 @@ class _Hint(FileSystemEventHandler):
         self._event = hint
 
     def on_any_event(self, event: FileSystemEvent) -> None:
-        """Wake the watch for anything that happens in an inbox."""
-        if "/inbox" in str(event.src_path) and event.event_type not in ("opened", "closed_no_write"):
+        """Wake the watch for anything that changes in an inbox."""
+        if event.event_type not in ("opened", "closed_no_write"):
             self._event.set()
 
 
@@ -147,12 +193,31 @@ def _files(inbox: Path) -> Iterator[Path]:
 def _identity(path: Path) -> str | None:
     """What changes whenever this file is written to, replaced or renamed; None if it is gone."""
     try:
-        found = path.stat(follow_symlinks=False)
+        # The change time cannot be set by a program, unlike the modification time, and inodes are used again.
+        changed = path.stat(follow_symlinks=False).st_ctime_ns
+        return f"{_lasting(path)}:{changed}:{hashlib.sha256(os.fsencode(path)).hexdigest()}"
     except FileNotFoundError:
         return None
-    # The change time cannot be set by a program, unlike the modification time, and inodes are used again.
-    parts = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns, path)
-    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def _lasting(path: Path) -> str:
+    """The part of a file's identity that a rename keeps."""
+    found = path.stat(follow_symlinks=False)
+    return f"{found.st_dev}-{found.st_ino}-{found.st_size}-{found.st_mtime_ns}"
+
+
+def _take_away(path: Path, identity: str) -> None:
+    """Remove a landed file, unless another took its place meanwhile."""
+    aside = path.with_name(f"{_ASIDE}{secrets.token_hex(4)}-{path.name}")
+    try:
+        path.rename(aside)
+    except FileNotFoundError:
+        return
+    # Renaming changes the change time: compare what it does not touch.
+    if _lasting(aside) == identity.partition(":")[0]:
+        aside.unlink()
+    else:
+        aside.rename(path)
 
 
 def _copy(source: Path, target: Path) -> tuple[int, str]:

@@ -17,6 +17,7 @@ from ingester.directory import DataDirectory
 from ingester.domain.errors import UsageError
 from ingester.domain.status import Origin, Status
 from ingester.intake import Arrival, Intake
+from ingester.outbox import name as outbox_name
 from ingester.outbox import status
 from ingester.routing import Router
 from ingester.store.database import now
@@ -111,7 +112,7 @@ class SftpOwner:
     def _remove(self, account: str, folder: str, name: str) -> bool:
         found = self._shown(account, folder, name)
         for drop, job in found:
-            if job.status in (Status.QUEUED, Status.NEEDS_ATTENTION):
+            if _unclaimed(job) or job.status is Status.NEEDS_ATTENTION:
                 with contextlib.suppress(UsageError):  # claimed a moment ago: then only the listing changes
                     self._decisions.cancel(job, drop)
             self._ledger.hide(drop.id)
@@ -131,14 +132,17 @@ class SftpOwner:
         for drop, _ in found[:-1]:
             self._ledger.hide(drop.id)
         drop, job = found[-1]
-        if job.status is Status.QUEUED or (job.status is Status.FAILED and job.entity is None):
-            tenant = self._tenants.get(account)
-            route = self._router.route(tenant, list(self._tenants.feeds(account)), place, new_name)
-            self._router.apply(route, job)
+        if _unclaimed(job) or (job.status is Status.FAILED and job.entity is None):
+            tenant, was = self._tenants.get(account), job.status
+            outbox = self._directory.tenant(account).outbox
+            earlier = outbox / outbox_name.status(drop.name, job.short_id)
+            self._router.apply(self._router.route(tenant, list(self._tenants.feeds(account)), place, new_name), job)
             drop.folder = drop.shown_folder = place
             drop.name = drop.shown_name = new_name
-            if self._ledger.reroute(job, drop):
-                status.put(self._directory.tenant(account).outbox, status.document(job, drop), self._directory.work)
+            if self._ledger.reroute(job, drop, was):
+                earlier.unlink(missing_ok=True)
+                # A worker may have been faster; its status stays.
+                status.put(outbox, status.document(job, drop), self._directory.work, replace=False)
                 self._intake.nudge()
                 return True
         self._ledger.show_as(drop.id, place, new_name)
@@ -164,6 +168,11 @@ def record_event(event: Event) -> None:
     if "account" in facts:
         facts["tenant"] = facts.pop("account")
     log.info(f"sftp_{event.name}", **facts)
+
+
+def _unclaimed(job: Import) -> bool:
+    """No worker has ever had it: what was begun once may be applied."""
+    return job.status is Status.QUEUED and not job.attempts
 
 
 def _below_inbox(folder: str) -> str:

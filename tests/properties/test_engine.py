@@ -184,7 +184,7 @@ def assert_accounted(report: Report, file: File, stored: list[dict[str, object]]
             assert [row[name] for name in file.columns] == list(sent)
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(file=files())
 def test_every_row_is_stored_or_rejected_and_nothing_else_happens(engine: Engine, file: File) -> None:
     tenant = engine.add_tenant(f"tenant{next(NUMBERS)}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import closing, contextmanager
@@ -130,7 +131,11 @@ class Engine:
 
     def report(self, job: Import) -> Report:
         """The one report about an import."""
-        found = [r for r in reports(self.directory.tenant(job.tenant).outbox) if r.status["id"] == job.id]
+        outbox, deadline = self.directory.tenant(job.tenant).outbox, time.monotonic() + 10
+        # A file is answered OK before its first status is shown.
+        while not (found := [r for r in reports(outbox) if r.status["id"] == job.id]):
+            assert time.monotonic() < deadline, f"no report about {job.short_id}"
+            time.sleep(0.005)
         assert len(found) == 1, [r.path.name for r in found]
         return found[0]
 

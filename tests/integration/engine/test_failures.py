@@ -58,7 +58,7 @@ def test_an_internal_error_fails_the_import_and_a_retry_finishes_it(engine: Engi
     assert drop.location.startswith("spool/quarantine/")
     assert engine.leftovers() == []
 
-    engine.decisions.retry(engine.job(job))
+    engine.decisions.retry(engine.job(job), engine.drop_of(job))
     assert engine.report(job).status["status"] == "queued"
     engine.work()
     assert_imported_once(engine, job)
@@ -120,7 +120,7 @@ def test_an_import_that_kills_its_workers_ends_in_quarantine(engine: Engine) -> 
     poison = engine.drop("items.csv", ITEMS)
     for _ in range(3):
         assert engine.queue.claim("a worker that dies") is not None
-        engine.queue.recover(everything=True)
+        lose_the_lease(engine, poison)
     behind = engine.drop("items_2.csv", ITEMS)
     engine.work()
     status = engine.report(poison).status
@@ -129,10 +129,10 @@ def test_an_import_that_kills_its_workers_ends_in_quarantine(engine: Engine) -> 
     results = [attempt.result for attempt in engine.ledger.attempts(poison.id)]
     assert results == ["lost", "lost", "lost", "failed"]
     # Whoever retries it gives it as many attempts again.
-    engine.decisions.retry(engine.job(poison))
+    engine.decisions.retry(engine.job(poison), engine.drop_of(poison))
     for _ in range(2):
         assert engine.queue.claim("a worker that dies") is not None
-        engine.queue.recover(everything=True)
+        lose_the_lease(engine, poison)
     engine.work()
     assert engine.report(poison).status["status"] == "completed"
 
@@ -203,6 +203,7 @@ def test_start_up_queues_again_what_was_running_and_tells_what_nobody_was_told(e
     assert engine.queue.claim("a worker that dies") is not None
     for path in engine.directory.tenant("acme").outbox.iterdir():
         path.unlink()
+    engine.directory.announcement.write_text("{}")  # as a service leaves it that did not end well
     engine.crash()
     told = {each.status["id"]: each.status["status"] for each in reports(engine.directory.tenant("acme").outbox)}
     assert told == {running.id: "queued", waiting.id: "queued", failed.id: "failed"}

@@ -157,7 +157,7 @@ def test_a_cut_file_is_held_and_imports_once_approved(engine: Engine) -> None:
     assert engine.report(behind).status["status"] == "queued"
     assert sorted(engine.leftovers()) == sorted(engine.drop_of(each).location for each in (job, behind))
 
-    engine.decisions.approve(engine.job(job))
+    engine.decisions.approve(engine.job(job), engine.drop_of(job))
     assert engine.report(job).status["status"] == "queued"
     engine.work()
     report = engine.report(job)
@@ -180,7 +180,7 @@ def test_a_held_file_that_is_rejected_is_canceled_and_archived(engine: Engine) -
     assert engine.rows("item") == []
     assert engine.leftovers() == []
     with pytest.raises(UsageError):
-        engine.decisions.approve(engine.job(job))
+        engine.decisions.approve(engine.job(job), engine.drop_of(job))
 
 
 def test_a_file_that_waits_can_be_canceled(engine: Engine) -> None:
@@ -196,8 +196,8 @@ def test_an_import_that_runs_can_be_neither_canceled_nor_run_twice(engine: Engin
     engine.queue.claim("w")
     for decide in (
         lambda: engine.decisions.cancel(engine.job(job), engine.drop_of(job)),
-        lambda: engine.decisions.retry(engine.job(job)),
-        lambda: engine.decisions.approve(engine.job(job)),
+        lambda: engine.decisions.retry(engine.job(job), engine.drop_of(job)),
+        lambda: engine.decisions.approve(engine.job(job), engine.drop_of(job)),
     ):
         with pytest.raises(UsageError, match="processing"):
             decide()
@@ -313,16 +313,17 @@ def test_orphans_are_refused_and_children_of_refused_parents_with_them(engine: E
 
 def test_a_composite_reference_is_found_or_reported_as_a_whole(engine: Engine) -> None:
     engine.take("suppliers.csv", "region,code\nnorth,1\nsouth,2\n")
-    content = "external_id,label,supplier_region,supplier_code\nA,a,north,01\nB,b,north,2\nC,c,north,\n"
+    content = "external_id,label,supplier_region,supplier_code\nA,a,north,01\nB,b,north,2\nC,c,north,\nD,d,,\n"
     report = engine.take("items.csv", content)
     assert_reconciles(report)
     assert [(line["row"], line["field"], line["code"], line["value"]) for line in report.errors] == [
-        ("2", "supplier_region|supplier_code", "reference_not_found", "north|2")
+        ("2", "supplier_region|supplier_code", "reference_not_found", "north|2"),
+        ("3", "supplier_region|supplier_code", "incomplete_reference", "north|"),
     ]
     (north, _) = engine.rows("supplier")
     assert [(row["external_id"], row["supplier_id"]) for row in engine.rows("item")] == [
         ("A", north["id"]),
-        ("C", None),
+        ("D", None),
     ]
 
 

@@ -125,14 +125,6 @@ def test_references_may_be_composite_or_to_the_entity_itself(load_rules: Load) -
     )
 
 
-def test_a_reference_may_name_a_unique_field_instead_of_the_key(load_rules: Load) -> None:
-    parent = "name: parent\nfields:\n  - {name: email, constraints: {unique: true}}\n"
-    child = (
-        "name: child\nfields:\n  - name: m\nforeignKeys:\n  - {fields: m, reference: {resource: parent, fields: email}}"
-    )
-    assert load_rules(parent=parent, child=child).entities["child"].foreign_keys[0].entity == "parent"
-
-
 def test_other_files_in_the_folder_are_left_alone(load_rules: Load, tmp_path: Path) -> None:
     (tmp_path / "shop").mkdir()
     (tmp_path / "shop" / "README.md").write_text("# not a rule")

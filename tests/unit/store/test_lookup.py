@@ -43,10 +43,11 @@ def missing(shop: Store, rows: Sequence[Row], **whose: str) -> list[int]:
         return missing_references(connection, PLACE, TO_PLACE, [numbered], scope(**whose)).tolist()
 
 
-def taken(shop: Store, entity: Entity, rows: Sequence[Row], **whose: str) -> list[int]:
+def taken(shop: Store, entity: Entity, rows: Sequence[Row], **whose: str) -> list[tuple[int, int]]:
     with shop.data.engine.connect() as connection:
         numbered = batch(entity, ("code", *entity.primary_key), rows)
-        return taken_values(connection, entity, "code", [numbered], scope(**whose)).tolist()
+        values, by = taken_values(connection, entity, "code", [numbered], scope(**whose))
+        return list(zip(values.tolist(), by.tolist(), strict=True))
 
 
 def test_a_composite_reference_is_answered_only_as_a_whole(shop: Store) -> None:
@@ -65,25 +66,25 @@ def test_a_value_is_taken_when_another_record_keeps_it(shop: Store) -> None:
         {"code": "X", "region": "new", "number": 1},
         {"code": "Z", "region": "new", "number": 2},
     ]
-    assert taken(shop, PLACE, rows) == [1]
+    assert taken(shop, PLACE, rows) == [(1, 0)]
 
 
 def test_a_record_may_keep_its_own_value(shop: Store) -> None:
     assert taken(shop, PLACE, [{"code": "X", "region": "a", "number": 1}]) == []
 
 
-def test_two_records_may_swap_their_values(shop: Store) -> None:
+def test_two_records_may_swap_their_values_if_both_are_good(shop: Store) -> None:
     rows: list[Row] = [{"code": "Y", "region": "a", "number": 1}, {"code": "X", "region": "b", "number": 2}]
-    assert taken(shop, PLACE, rows) == []
+    assert taken(shop, PLACE, rows) == [(1, 2), (2, 1)]
 
 
-def test_a_value_that_its_owner_gives_up_is_free(shop: Store) -> None:
+def test_a_value_that_its_owner_gives_up_is_free_if_the_owner_row_is_good(shop: Store) -> None:
     rows: list[Row] = [{"code": "new", "region": "a", "number": 1}, {"code": "X", "region": "c", "number": 3}]
-    assert taken(shop, PLACE, rows) == []
+    assert taken(shop, PLACE, rows) == [(2, 1)]
 
 
 def test_without_a_key_every_stored_value_is_taken(shop: Store) -> None:
-    assert taken(shop, BADGE, [{"code": "X"}, {"code": "free"}]) == [1]
+    assert taken(shop, BADGE, [{"code": "X"}, {"code": "free"}]) == [(1, 0)]
 
 
 def test_no_question_has_no_answer(shop: Store) -> None:

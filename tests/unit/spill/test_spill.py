@@ -1,0 +1,197 @@
+"""What phases leave for one another: rows, notices, verdicts, repeats."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ingester.domain.notice import Severity
+from ingester.spill import repeats as repeats_module
+from ingester.spill.notices import Kind, Notices
+from ingester.spill.references import having
+from ingester.spill.repeats import COUNT, FIRST, IDENTICAL, LAST, repeats
+from ingester.spill.rows import ROW, Rows, RowWriter
+from ingester.spill.verdict import Verdict
+
+Numbers = npt.NDArray[np.int64]
+
+
+def numbers(*rows: int) -> Numbers:
+    return np.array(rows, np.int64)
+
+
+# --- verdict ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_row_that_is_wrong_and_a_duplicate_counts_as_wrong() -> None:
+    verdict = Verdict()
+    verdict.extend(5)
+    verdict.refuse(numbers(2, 3))
+    verdict.reject(numbers(3, 4))
+    assert (verdict.total, verdict.error_rows, verdict.duplicate_rows, verdict.valid_rows) == (5, 2, 1, 2)
+    assert verdict.bad_rows().tolist() == [2, 3, 4]
+    assert verdict.good(numbers(1, 2, 3, 4, 5)).tolist() == [True, False, False, False, True]
+    assert verdict.not_wrong(numbers(1, 2, 3, 4, 5)).tolist() == [True, True, False, False, True]
+
+
+def test_verdicts_outlast_growth() -> None:
+    verdict = Verdict()
+    for total in (1, 1023, 1024, 5000, 3):
+        verdict.extend(total)
+        verdict.reject(numbers(1))
+    assert (verdict.total, verdict.error_rows) == (5000, 1)
+    verdict.reject_all()
+    assert (verdict.error_rows, verdict.valid_rows) == (5000, 0)
+
+
+def test_a_file_without_rows_has_no_verdicts() -> None:
+    verdict = Verdict()
+    verdict.reject_all()
+    assert (verdict.total, verdict.valid_rows, verdict.bad_rows().tolist()) == (0, 0, [])
+
+
+# --- rows ------------------------------------------------------------------------------------------------------------
+
+
+def spill(folder: Path, *batches: tuple[Numbers, dict[str, pa.Array]]) -> Rows:
+    with RowWriter(folder / "rows.arrow") as writer:
+        for found, columns in batches:
+            writer.write(pa.array(found), columns)
+    return Rows(folder / "rows.arrow", tuple(batches[0][1]) if batches else ("a",))
+
+
+def test_rows_come_back_in_file_order_with_the_columns_that_are_asked_for(tmp_path: Path) -> None:
+    rows = spill(
+        tmp_path,
+        (numbers(1, 3), {"a": pa.array(["x", None]), "b": pa.array([1, 2])}),
+        (numbers(7), {"a": pa.array(["z"]), "b": pa.array([None], pa.int64())}),
+    )
+    for columns, wanted in ((None, ["a", "b"]), (("b",), ["b"]), (("b", "a"), ["b", "a"])):
+        found = [(row.tolist(), batch.to_pydict()) for row, batch in rows.batches(columns)]
+        values = {"a": (["x", None], ["z"]), "b": ([1, 2], [None])}
+        assert found == [
+            ([1, 3], {name: values[name][0] for name in wanted}),
+            ([7], {name: values[name][1] for name in wanted}),
+        ]
+
+
+def test_no_rows_are_no_batches(tmp_path: Path) -> None:
+    assert list(spill(tmp_path).batches()) == []
+
+
+# --- notices ---------------------------------------------------------------------------------------------------------
+
+REQUIRED = Kind("required", ("label",), "Field is required")
+BAD_TYPE = Kind("invalid_type", ("stock",), "Invalid integer")
+TOO_LARGE = Kind("invalid_type", ("stock",), "Invalid integer. Expected less")
+
+
+def test_streams_are_merged_by_row(tmp_path: Path) -> None:
+    notices = Notices(tmp_path)
+    assert notices.add("one", [(BAD_TYPE, numbers(3, 1)), (REQUIRED, numbers(3))]).tolist() == [1, 3]
+    notices.add("one", [(REQUIRED, numbers(9))])
+    notices.add("two", [(TOO_LARGE, numbers(2, 3, 10))])
+    assert notices.add("two", [(REQUIRED, numbers())]).tolist() == []
+    merged, kinds = notices.merged(), notices.kinds
+
+    def up_to(row: int) -> list[tuple[int, Kind]]:
+        rows, found = merged.up_to(row)
+        return [(number, kinds[kind]) for number, kind in zip(rows.tolist(), found.tolist(), strict=True)]
+
+    assert up_to(3) == [(1, BAD_TYPE), (2, TOO_LARGE), (3, BAD_TYPE), (3, REQUIRED), (3, TOO_LARGE)]
+    assert up_to(3) == []
+    assert up_to(10) == [(9, REQUIRED), (10, TOO_LARGE)]
+    assert set(np.concatenate(list(notices.merged().rows(chunk=2))).tolist()) == {1, 2, 3, 9, 10}
+
+
+def test_counts_are_exact_and_by_code_and_field_whatever_the_words(tmp_path: Path) -> None:
+    notices = Notices(tmp_path)
+    notices.add("one", [(BAD_TYPE, numbers(1, 2)), (TOO_LARGE, numbers(4))])
+    notices.add("two", [(BAD_TYPE, numbers(9))])
+    for column in ("x", "y"):
+        notices.add_to_file("unknown_column", expected=f"'{column}'", value=column)
+    assert notices.counts() == {
+        ("invalid_type", "stock", Severity.ERROR): 4,
+        ("unknown_column", "", Severity.WARNING): 2,
+    }
+    assert notices.total == 6
+
+
+def test_where_nothing_was_found_nothing_is_read(tmp_path: Path) -> None:
+    merged = Notices(tmp_path).merged()
+    assert [array.tolist() for array in merged.up_to(100)] == [[], []]
+    assert list(merged.rows()) == []
+
+
+# --- references ------------------------------------------------------------------------------------------------------
+
+
+def test_rows_that_have_one_of_some_values_are_found_and_an_empty_one_never() -> None:
+    batch = pa.RecordBatch.from_pydict({"a": ["x", "y", None, "x"], "b": [1, 2, 1, None]})
+    single = pa.table({"any": ["x", "z"]})
+    assert having(batch, ("a",), single).tolist() == [True, False, False, True]
+    pairs = pa.table({"p": ["x", "y"], "q": [1, 1]})
+    assert having(batch, ("a", "b"), pairs).tolist() == [True, False, False, False]
+
+
+# --- repeats ---------------------------------------------------------------------------------------------------------
+
+KEYS = st.none() | st.sampled_from(["a", "b", "c", "ab", ""])
+ROWS = st.lists(st.tuples(KEYS, st.none() | st.integers(0, 2), st.none() | st.sampled_from("xy")), max_size=20)
+
+
+@pytest.mark.parametrize("collide", [False, True], ids=["hashes apart", "every hash collides"])
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(rows=ROWS, bad=st.sets(st.integers(1, 20)), cut=st.integers(0, 20))
+def test_repeats_are_those_that_plain_python_finds(
+    tmp_path: Path, collide: bool, rows: list[tuple[Any, Any, Any]], bad: set[int], cut: int
+) -> None:
+    parts = [part for part in (slice(0, cut), slice(cut, None)) if rows[part]]
+    batches = []
+    for part in parts:
+        columns = list(zip(*rows[part], strict=True))
+        typed = (pa.array(columns[0], pa.string()), pa.array(columns[1], pa.int64()), pa.array(columns[2], pa.string()))
+        batches.append((np.arange(1, len(rows) + 1)[part], dict(zip(("key", "number", "other"), typed, strict=True))))
+    (tmp_path / "rows.arrow").unlink(missing_ok=True)
+    spilled = spill(tmp_path, *batches)
+
+    def eligible(found: Numbers) -> npt.NDArray[np.bool_]:
+        return np.array([number not in bad for number in found.tolist()], np.bool_)
+
+    with pytest.MonkeyPatch.context() as patched:
+        # Partitions of a few rows, so that groups meet across their borders.
+        patched.setattr(repeats_module, "_PARTITION", 3)
+        if collide:
+            patched.setattr(repeats_module, "key_hash", lambda columns: np.full(len(columns[0]), 7, np.uint64))
+        tables = list(repeats(spilled, ("key", "number"), eligible, tmp_path)) if batches else []
+    found = {row[ROW]: (row[COUNT], row[FIRST], row[LAST], row[IDENTICAL]) for t in tables for row in t.to_pylist()}
+
+    groups: dict[Any, list[int]] = {}
+    for number, (key, value, _) in enumerate(rows, start=1):
+        if number not in bad and key is not None and value is not None:
+            groups.setdefault((key, value), []).append(number)
+    wanted = {
+        number: (len(group), min(group), max(group), len({rows[each - 1] for each in group}) == 1)
+        for group in groups.values()
+        if len(group) > 1
+        for number in group
+    }
+    assert found == wanted
+    assert sum(table.num_rows for table in tables) == len(found), "a row is in one table, once"
+
+
+@pytest.mark.parametrize("names", [("a", "a_count_distinct", "b"), ("k", "_x", "k_count")])
+def test_fields_may_be_called_what_arrow_calls_its_own_columns(tmp_path: Path, names: tuple[str, ...]) -> None:
+    columns = {name: pa.array(["1", "1", "2"]) for name in names}
+    rows = spill(tmp_path, (numbers(1, 2, 3), columns))
+    for key in names:
+        (table,) = repeats(rows, (key,), lambda found: np.ones(len(found), np.bool_), tmp_path)
+        assert table[ROW].to_pylist() == [1, 2]
+        assert table[IDENTICAL].to_pylist() == [True, True]
