@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.service import Service
@@ -18,6 +19,10 @@ DEBIAN_PACKAGES = {
     "ssh-keygen": "openssh-client",
     "systemd-analyze": "systemd",
 }
+
+# How long an example takes says more about the machine than about the code.
+hypothesis.settings.register_profile("ingester", deadline=None)
+hypothesis.settings.load_profile("ingester")
 
 _numbers = itertools.count(1)
 

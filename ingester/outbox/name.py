@@ -10,7 +10,7 @@ _UNLISTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff/]")
 
 
 def stem(drop_name: str, short_id: str) -> str:
-    """The common beginning of all files about one import; a long drop name is cut, its end kept readable."""
+    """The common beginning of all files about one import; a long drop name is cut."""
     return f"{_cut(drop_name)}.{short_id}"
 
 
