@@ -123,8 +123,8 @@ class Intake:
             fault.point("landing.folder_synced")
             self._commit(ready)
         except Exception as error:
-            # The files stay: should the commit have reached the disk after all, they are needed. Start-up decides.
             log.exception("landing_failed", files=len(ready))
+            self._forget(ready)
             for landing in ready:
                 landing.answer.set_exception(TransientError("the file could not be recorded", cause=str(error)))
             return
@@ -135,6 +135,19 @@ class Intake:
         for landing in ready:
             self._attempt(landing, self._tell)
         self.nudge()
+
+    def _forget(self, ready: Sequence[_Landing]) -> None:
+        """Remove files whose commit failed, if the ledger can say for certain that it does not know them.
+
+        If it cannot, they stay: should the commit have reached the disk after all, they are needed. Start-up decides.
+        """
+        files = {drop.id: self._directory.root / drop.location for drop in _drops(ready)}
+        try:
+            known = self._ledger.known_drops(files)
+            for drop_id in files.keys() - known:
+                files[drop_id].unlink(missing_ok=True)
+        except Exception:
+            log.exception("landing_not_cleaned_up")
 
     def _attempt(self, landing: _Landing, step: Callable[[_Landing], None]) -> bool:
         """Do one step for one file; its failure is not the others'."""

@@ -54,4 +54,6 @@ def configure(form: str, level: str) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *final, renderer],
         )
     )
+    # It warns of every file that came while a folder's watch began; the rescan finds them anyway.
+    logging.getLogger("watchdog").setLevel(logging.ERROR)
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)

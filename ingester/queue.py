@@ -1,7 +1,7 @@
 """The durable queue over the ledger's imports: claim, heartbeat, end, hold, retry, recover.
 
 Order: imports of one (tenant, entity, source) run one at a time as they landed; a tenant's parents go before its
-children; tenants take turns by who has waited longest. Every method is one transaction.
+children; tenants take turns, first the one that was served longest ago. Every method is one transaction.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ingester.domain.errors import UsageError
 from ingester.domain.status import TRANSITIONS, Outcome, Status
 from ingester.store.database import now
 from ingester.store.ledger import Ledger
-from ingester.store.ledger_tables import Attempt, Drop, Import
+from ingester.store.ledger_tables import Attempt, Drop, Import, Tenant
 
 #: A worker that has not renewed its lease for this long has lost it.
 LEASE = timedelta(seconds=60)
@@ -67,6 +67,7 @@ class Queue:
             job.started_at = job.started_at or at
             session.add(job)
             session.add(Attempt(import_id=job.id, number=job.attempts, worker=worker, started_at=at))
+            session.exec(update(Tenant).where(col(Tenant.name) == tenant).values(served_at=at))
             drop = session.exec(select(Drop).where(Drop.id == job.drop_id)).one()
         fault.point("claim.committed")
         return Claim(job, drop)
@@ -171,9 +172,10 @@ def _worker_of(process: int) -> str:
 def _tenants_with_work(session: Session, at: datetime) -> Sequence[str]:
     statement = (
         select(Import.tenant)
+        .join(Tenant, col(Tenant.name) == col(Import.tenant))
         .where(Import.status == Status.QUEUED, col(Import.due_at) <= at)
-        .group_by(Import.tenant)
-        .order_by(func.min(col(Import.sequence)))
+        .group_by(Import.tenant, col(Tenant.served_at))
+        .order_by(col(Tenant.served_at).nulls_first(), func.min(col(Import.sequence)))
     )
     return session.exec(statement).all()
 

@@ -5,6 +5,7 @@ A worker that dies leaves its claim to expire; one that merely lost its claim fi
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 import shutil
@@ -41,6 +42,10 @@ log = structlog.get_logger()
 
 _FIRST_RETRY = timedelta(seconds=2)
 _LONGEST_RETRY = timedelta(minutes=5)
+_PASSING = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ESTALE, errno.ETIMEDOUT),
+    *(errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EBUSY),
+}
 
 
 class Worker:
@@ -111,13 +116,12 @@ class Worker:
             if self._queue.hold(job, reason=error.reason, message=error.message):
                 self._show_status(job, drop, Status.NEEDS_ATTENTION, error.reason, error.message)
                 log.warning("import_held", reason=error.reason)
-        except (TransientError, OSError) as error:  # a full disk, a busy database: both may pass
-            if self._queue.retry_later(job, after=_backoff(job), error=str(error)):
-                self._show_status(job, drop, Status.QUEUED)
-                log.warning("import_retried", error=str(error), after_seconds=_backoff(job).total_seconds())
         except Exception as error:
-            log.exception("import_failed", **(error.fields if isinstance(error, IngesterError) else {}))
-            self._fail(job, drop, "internal_error", f"{job.short_id}.{job.attempts}", error=repr(error))
+            if _may_pass(error):
+                self._retry_later(job, drop, error)
+            else:
+                log.exception("import_failed", **(error.fields if isinstance(error, IngesterError) else {}))
+                self._fail(job, drop, "internal_error", f"{job.short_id}.{job.attempts}", error=repr(error))
         else:
             self._finish(job, drop, outcome)
 
@@ -175,6 +179,12 @@ class Worker:
             self._queue.retry_later(job, after=_backoff(job), error=repr(error))
         else:
             log.info("import_completed", outcome=outcome.outcome)
+
+    def _retry_later(self, job: Import, drop: Drop, error: Exception) -> None:
+        after = _backoff(job)
+        if self._queue.retry_later(job, after=after, error=repr(error)):
+            self._show_status(job, drop, Status.QUEUED)
+            log.warning("import_retried", error=str(error), after_seconds=after.total_seconds())
 
     def _fail(
         self, job: Import, drop: Drop, reason: str, expected: str = "", *, said: str = "", error: str | None = None
@@ -236,6 +246,11 @@ class Worker:
         finally:
             done.set()
             thread.join()
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether waiting can help: a busy database, a full disk, too many open files."""
+    return isinstance(error, TransientError) or (isinstance(error, OSError) and error.errno in _PASSING)
 
 
 def _backoff(job: Import) -> timedelta:

@@ -46,6 +46,8 @@ class Tenant(LedgerTable, table=True):
     #: IANA zone for datetimes without an offset.
     timezone: str = "UTC"
     created_at: datetime = _moment()
+    #: When a worker last took something of it: who was served longest ago is served next.
+    served_at: datetime | None = _moment(nullable=True)
     #: Set when the tenant was removed: it may no longer log in; its history stays.
     removed_at: datetime | None = _moment(nullable=True)
 

@@ -7,6 +7,7 @@ again after the copy. It is removed once it has landed; a crash in between is to
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import secrets
@@ -113,7 +114,7 @@ class FolderWatch:
             if self._ledger.has_landed(f"{_lasting(aside)}:", prefix=True):
                 aside.unlink()
             else:
-                aside.rename(aside.with_name(aside.name.removeprefix(_ASIDE)[9:]))
+                _put_back(aside, aside.with_name(aside.name.removeprefix(_ASIDE)[9:]))
 
     def _listen(self, inbox: Path) -> None:
         """Ask for events of one inbox; without them, as when a system limit is reached, the rescan still finds all."""
@@ -217,7 +218,14 @@ def _take_away(path: Path, identity: str) -> None:
     if _lasting(aside) == identity.partition(":")[0]:
         aside.unlink()
     else:
-        aside.rename(path)
+        _put_back(aside, path)
+
+
+def _put_back(aside: Path, path: Path) -> None:
+    """Give a file its name back, unless yet another took it; then the next start finds this one."""
+    with contextlib.suppress(FileExistsError):
+        os.link(aside, path)
+        aside.unlink()
 
 
 def _copy(source: Path, target: Path) -> tuple[int, str]:

@@ -138,6 +138,16 @@ def test_tenants_whose_lines_are_blocked_do_not_keep_others_waiting(queue: Queue
     assert claimed(queue) == free
 
 
+def test_a_tenant_with_a_long_line_takes_turns_with_the_others(queue: Queue, add: Add, ledger: Ledger) -> None:
+    Tenants(ledger).add("other", ["shop"])
+    for _ in range(10):
+        add()
+    late = add(tenant="other")
+    first = must_claim(queue)
+    queue.complete(first.job, Outcome.ACCEPTED, location="archive")
+    assert late in {first.job.id, claimed(queue)}
+
+
 def test_nothing_is_claimed_before_it_is_due(queue: Queue, add: Add) -> None:
     later = now() + timedelta(hours=1)
     add(due_at=later)
