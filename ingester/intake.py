@@ -21,7 +21,7 @@ from sqlalchemy.exc import IntegrityError
 from ingester import fault, wake
 from ingester.directory import DataDirectory, sync_file, sync_folder
 from ingester.domain.errors import TransientError, UsageError
-from ingester.domain.status import Origin
+from ingester.domain.status import Origin, Status
 from ingester.outbox import status
 from ingester.routing import Router
 from ingester.store.database import now
@@ -235,7 +235,9 @@ class Intake:
         assert landing.job is not None
         drop, job = landing.drop, landing.job
         outbox = self._directory.tenant(drop.tenant).outbox
-        status.put(outbox, status.document(job, drop), self._directory.work, replace=False)
+        held = self._ledger.held_before(job) if job.status is Status.QUEUED else None
+        found = status.waits_for(held) if held is not None else None
+        status.put(outbox, status.document(job, drop, found), self._directory.work, replace=False)
         log.info(
             "drop_landed",
             tenant=drop.tenant,

@@ -115,7 +115,11 @@ class Worker:
         except Held as error:
             if self._queue.hold(job, reason=error.reason, message=error.message):
                 self._show_status(job, drop, Status.NEEDS_ATTENTION, error.reason, error.message)
-                log.warning("import_held", reason=error.reason)
+                behind = self._ledger.line_behind(job)
+                for other, its_drop in behind:
+                    waits = status.waits_for(job.short_id)
+                    self._show_status(other, its_drop, Status.QUEUED, waits["reason"], waits["message"])
+                log.warning("import_held", reason=error.reason, waiting_behind=len(behind))
         except Exception as error:
             if _may_pass(error):
                 self._retry_later(job, drop, error)

@@ -5,6 +5,7 @@ Heavy parts load when a command needs them, so that `--help` and the small comma
 
 from __future__ import annotations
 
+import os
 import sys
 
 from ingester.domain.errors import IngesterError
@@ -14,6 +15,8 @@ def main() -> None:
     """Run one command. A mistake of the user's is one line on standard error and exit code 1."""
     from ingester.cli.app import app
 
+    # What customers send is nobody else's to read, whatever the user's own habits.
+    os.umask(os.umask(0o077) | 0o027)
     try:
         app()
     except IngesterError as error:

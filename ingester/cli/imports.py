@@ -39,6 +39,7 @@ def list_imports(
     """List the newest imports."""
     with opened(data_dir) as (ledger, _, _):
         found = ledger.imports(tenant=tenant, status=status_is, limit=limit)
+        waiting = {job.id: ledger.held_before(job) for job, _ in found if job.status is Status.QUEUED}
     if as_json:
         print_json([status.document(job, drop) for job, drop in found])
         return
@@ -47,9 +48,13 @@ def list_imports(
         table.add_column(column, overflow="fold")
     for job, drop in found:
         state = f"{job.status}: {job.reason}" if job.reason else job.status.value
+        if held := waiting.get(job.id):
+            state = f"{job.status} behind {held}"
         landed = f"{drop.landed_at:%Y-%m-%d %H:%M:%S}"
         table.add_row(job.short_id, landed, job.tenant, job.entity or "?", drop.name, state, job.outcome or "")
     Console().print(table)
+    if len(found) == limit:
+        typer.echo(f"These are the newest {limit}; --limit shows more.")
 
 
 @app.command()
@@ -108,7 +113,7 @@ def reject(import_id: _Id, data_dir: DataDir = None) -> None:
     """End a held import without importing anything."""
     with _decisions(import_id, data_dir) as (decisions, job, drop):
         if job.status is not Status.NEEDS_ATTENTION:
-            raise UsageError(f"import {job.short_id} is {job.status}, not held", fix="Use `ingester imports cancel`.")
+            raise UsageError(f"import {job.short_id} is {job.status}, not held")
         decisions.cancel(job, drop)
     typer.echo(f"import {job.short_id} is rejected; nothing was imported")
 

@@ -58,6 +58,9 @@ def import_file(
     source: Annotated[str, typer.Option(help="Where its records come from.")] = "default",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Report and count, but change nothing.")] = False,
     duplicates: _Duplicates = DuplicateHandling.IGNORE_ALL,
+    approve: Annotated[
+        list[str] | None, typer.Option(help="A hold to go past, such as possibly_truncated; repeat for more.")
+    ] = None,
     database_url: Annotated[str | None, typer.Option(help="Default: the data directory's ingester.db.")] = None,
     out: _Out = Path(),
     data_dir: DataDir = None,
@@ -74,6 +77,7 @@ def import_file(
     store = DataStore.open(found.data_url)
     store.ensure_tables(rule.catalogue)
     job, drop = _job(file, rule.entity, tenant, source, duplicates, dry_run=dry_run)
+    job.approved = approve or []
 
     def run(order: Order, directory: DataDirectory, workspace: Path) -> ImportOutcome:
         return pipeline.run(order, store, directory, workspace)
@@ -191,7 +195,8 @@ def _run(
         except UnreadableFile as error:
             _put(status_file, job, drop, Status.FAILED, error.code, error.reason)
         except Held as error:
-            _put(status_file, job, drop, Status.NEEDS_ATTENTION, error.reason, error.message)
+            mend = f"{error.message}. Mend the file, or import it as it is with --approve {error.reason}"
+            _put(status_file, job, drop, Status.NEEDS_ATTENTION, error.reason, mend)
     document = json.loads(status_file.read_text())
     if as_json:
         print_json(document)

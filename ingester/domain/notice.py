@@ -54,6 +54,7 @@ _ALL = (
     _error("internal_error", "Something went wrong on our side; reference {expected}", "Nothing was imported. Ask us."),
     _error("attempts_exhausted", "The import did not finish in {expected} attempts", "Nothing was imported. Ask us."),
     _error("drop_missing", "The stored file is gone", "Send the file again."),
+    _warning("waits_for_decision", "It waits behind import {expected}", "Approve, reject or remove the held file."),
     _error("canceled", "The import was canceled", "Send the file again if that was not meant."),
     # --- one row -------------------------------------------------------------------------------------------------
     _error(

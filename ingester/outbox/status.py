@@ -65,6 +65,14 @@ def document(job: Import, drop: Drop, found: Mapping[str, Any] | None = None) ->
     }
 
 
+def waits_for(short_id: str) -> dict[str, Any]:
+    """What the status of a queued import adds when a held one is in front of it."""
+    return {
+        "reason": "waits_for_decision",
+        "message": f"It waits behind import {short_id}, which needs a decision; removing that file releases the line",
+    }
+
+
 def moment(value: datetime | None) -> str | None:
     """A point in time as reports write it: UTC, with a Z."""
     return None if value is None else value.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -88,7 +88,10 @@ class Drop(LedgerTable, table=True):
     """One landed file. Its bytes never change; `location` is relative to the data directory."""
 
     __tablename__: ClassVar[str] = "drops"
-    __table_args__ = (Index("drops_shown", "shown", "tenant", "shown_folder"), Index("drops_origin_ref", "origin_ref"))
+    __table_args__ = (
+        Index("drops_shown", "shown", "tenant", "shown_folder", "shown_name"),
+        Index("drops_origin_ref", "origin_ref"),
+    )
     id: str = Field(primary_key=True)
     tenant: str = _tenant()
     origin: Origin = _word(Origin)

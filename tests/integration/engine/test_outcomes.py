@@ -408,3 +408,18 @@ def test_the_first_25_notices_are_in_the_status_file_and_all_in_the_errors_csv(e
             "value": "",
         }
     )
+
+
+def test_what_waits_behind_a_held_import_says_so(engine: Engine) -> None:
+    before = engine.drop("items.csv", "external_id,label\nA,a\nB")
+    behind = engine.drop("items_2.csv", "external_id,label\nC,c\n")
+    engine.work()
+    after = engine.drop("items_3.csv", "external_id,label\nD,d\n")
+    engine.work()
+    for job in (behind, after):
+        status = engine.report(job).status
+        assert (status["status"], status["reason"]) == ("queued", "waits_for_decision")
+        assert before.short_id in status["message"]
+    engine.decisions.cancel(engine.job(before), engine.drop_of(before))
+    engine.work()
+    assert {engine.report(job).status["status"] for job in (behind, after)} == {"completed"}

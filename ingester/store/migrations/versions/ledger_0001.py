@@ -49,7 +49,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("drops_origin_ref", "drops", ["origin_ref"], unique=False)
-    op.create_index("drops_shown", "drops", ["shown", "tenant", "shown_folder"], unique=False)
+    op.create_index("drops_shown", "drops", ["shown", "tenant", "shown_folder", "shown_name"], unique=False)
     op.create_table(
         "feeds",
         sa.Column("id", sa.Integer(), nullable=False),
