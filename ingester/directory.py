@@ -136,6 +136,8 @@ class DataDirectory:
         try:
             for folder in (self.incoming, self.drops, self.quarantine, self.work, self.sleepers, self.root / "tenants"):
                 folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+            for folder in (self.root, self.incoming.parent):
+                sync_folder(folder)
             probe = self.incoming / ".writable"
             probe.touch()
             probe.unlink()

@@ -40,7 +40,9 @@ def _place(finished: Path, final: Path) -> None:
 def archive(directory: DataDirectory, job: Import, drop: Drop, at: datetime) -> str:
     """Move a drop's original into the tenant's archive; returns its new location, relative to the data directory."""
     folder = directory.tenant(job.tenant).archive / f"{at:%Y-%m-%d}"
-    folder.mkdir(exist_ok=True, mode=0o750)
+    if not folder.is_dir():
+        folder.mkdir(exist_ok=True, mode=0o750)
+        sync_folder(folder.parent)  # or a power cut could take the day's folder, and the original in it
     final = folder / outbox_name.stem(drop.name, job.short_id)
     _move(directory.drop_file(drop.id, drop.location), final)
     fault.point("archive.moved")

@@ -38,10 +38,6 @@ class Verdict:
         """Which of `rows` nothing speaks against."""
         return np.equal(self._flags[rows], 0)
 
-    def not_wrong(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-        """Which of `rows` have no error; duplicates count as not wrong."""
-        return np.equal(np.bitwise_and(self._flags[rows], _ERROR), 0)
-
     def bad_rows(self) -> npt.NDArray[np.int64]:
         """Numbers of all rows that will not be imported, ascending."""
         return np.flatnonzero(self._all()).astype(np.int64) + 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from sqlalchemy import JSON, Column
 from sqlalchemy.orm import registry
@@ -29,8 +29,3 @@ class ImportOutcome(DataTable, table=True):
     files: list[str] = Field(sa_column=Column(JSON, nullable=False))
     publish_pending: bool = Field(default=True, index=True)
     committed_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
-
-
-def metadata() -> Any:
-    """The SQLAlchemy metadata of these tables."""
-    return DataTable.metadata

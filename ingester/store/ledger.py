@@ -199,22 +199,27 @@ class Ledger:
 
     def held_before(self, job: Import) -> str | None:
         """The short id of the held import that keeps `job` waiting, if there is one: its line goes on after it."""
-        same_line = (
-            Import.tenant == job.tenant,
-            Import.catalogue == job.catalogue,
-            Import.entity == job.entity,
-            Import.source == job.source,
-        )
-        statement = select(Import.short_id).where(*same_line, Import.status == Status.NEEDS_ATTENTION).limit(1)
+        statement = select(Import.short_id).where(*_line_of(job), Import.status == Status.NEEDS_ATTENTION).limit(1)
         with self.reading() as session:
             return session.exec(statement).first()
 
     def line_behind(self, job: Import) -> Sequence[tuple[Import, Drop]]:
-        """The queued imports of the same (tenant, entity, source) as `job`, in order."""
-        return [
-            (other, drop)
-            for other, drop in self.waiting()
-            if other.status is Status.QUEUED
-            and (other.tenant, other.catalogue, other.entity, other.source)
-            == (job.tenant, job.catalogue, job.entity, job.source)
-        ]
+        """The queued imports of the same line as `job`, in order."""
+        statement = (
+            select(Import, Drop)
+            .join(Drop, col(Import.drop_id) == col(Drop.id))
+            .where(*_line_of(job), Import.status == Status.QUEUED)
+            .order_by(col(Import.sequence))
+        )
+        with self.reading() as session:
+            return list(session.exec(statement))
+
+
+def _line_of(job: Import) -> tuple[bool, ...]:
+    """Conditions that hold for the imports of one (tenant, entity, source), which run one at a time."""
+    return (
+        Import.tenant == job.tenant,
+        Import.catalogue == job.catalogue,
+        Import.entity == job.entity,
+        Import.source == job.source,
+    )

@@ -38,7 +38,6 @@ def test_a_row_that_is_wrong_and_a_duplicate_counts_as_wrong() -> None:
     assert (verdict.total, verdict.error_rows, verdict.duplicate_rows, verdict.valid_rows) == (5, 2, 1, 2)
     assert verdict.bad_rows().tolist() == [2, 3, 4]
     assert verdict.good(numbers(1, 2, 3, 4, 5)).tolist() == [True, False, False, False, True]
-    assert verdict.not_wrong(numbers(1, 2, 3, 4, 5)).tolist() == [True, True, False, False, True]
 
 
 def test_verdicts_outlast_growth() -> None:

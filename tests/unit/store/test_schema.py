@@ -20,7 +20,7 @@ from ingester.store import data_tables
 from ingester.store.database import UtcDateTime, connect, sqlite_url, translated, upgrade, writing
 from ingester.store.ledger_tables import LedgerTable
 
-BRANCHES = {"ledger": LedgerTable.metadata, "data": data_tables.metadata()}
+BRANCHES = {"ledger": LedgerTable.metadata, "data": data_tables.DataTable.metadata}
 
 
 @pytest.fixture
