@@ -44,6 +44,8 @@ class Finding:
     code: str
     message: str
     positions: Positions
+    #: A better hint than the catalogue's, such as a suggestion.
+    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)

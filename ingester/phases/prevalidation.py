@@ -77,7 +77,7 @@ def run(
             return _CheckedBlock(numbers, {}, [], last_row)
         checked = compiled.check({name: block.table.column(fields[name]) for name in provided})
         found = [
-            (Kind(finding.code, (finding.field,), finding.message), numbers[finding.positions])
+            (Kind(finding.code, (finding.field,), finding.message, said_hint=finding.hint), numbers[finding.positions])
             for finding in checked.findings
         ]
         cut = block.ragged.column("cells").to_numpy() == 0

@@ -14,6 +14,11 @@ from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 
+from ingester.domain.notice import Severity
+
+#: How the name of a column family ends.
+FAMILY = ".{name}"
+
 #: A typed constant of a rule file: the bound of a range, a default.
 Scalar = str | int | Decimal | bool | date | time | datetime
 
@@ -29,6 +34,52 @@ class FieldType(StrEnum):
     TIME = "time"
     DATETIME = "datetime"
     ARRAY = "array"
+    LIST = "list"
+    OBJECT = "object"
+    YEAR = "year"
+    YEARMONTH = "yearmonth"
+    DURATION = "duration"
+    GEOPOINT = "geopoint"
+    GEOJSON = "geojson"
+    ANY = "any"
+
+
+class Step(StrEnum):
+    """One thing that `normalise` does to a cell before its type is checked; steps run in the order given."""
+
+    #: No blanks around the text.
+    TRIM = "trim"
+    #: As trim, and every run of blanks inside becomes one space.
+    COLLAPSE_SPACES = "collapse_spaces"
+    LOWER = "lower"
+    UPPER = "upper"
+    #: Unicode normalisation form C.
+    NFC = "nfc"
+    #: A telephone number in E.164; numbers without a country code belong to the step's region.
+    PHONE = "phone"
+    #: Trimmed, the domain in small letters.
+    EMAIL = "email"
+    #: ISO 3166-1 alpha-2, from that, alpha-3, the English name or a usual other name.
+    COUNTRY = "country"
+    #: ISO 4217, from the code in any case.
+    CURRENCY = "currency"
+
+
+@dataclass(frozen=True, slots=True)
+class Normalisation:
+    """A step, and the region (ISO 3166-1 alpha-2) that `phone` takes for numbers without a country code."""
+
+    step: Step
+    region: str | None = None
+
+
+class ReferenceScope(StrEnum):
+    """Where a reference looks for its record."""
+
+    #: Among the records of the import's own source.
+    SOURCE = "source"
+    #: There first; then among all of the tenant's sources, where exactly one must have it.
+    TENANT = "tenant"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,7 +102,7 @@ class Field:
 
     name: str
     type: FieldType = FieldType.STRING
-    #: `default`, `email`, `uri`, `uuid` for strings; otherwise `default`.
+    #: A format that Table Schema knows for the type, `any`, or for dates and times a strptime pattern.
     format: str = "default"
     constraints: Constraints = Constraints()
     #: The text of the cell a missing value is replaced by on create, typed like any cell; None means NULL.
@@ -60,8 +111,37 @@ class Field:
     title: str = ""
     description: str = ""
     example: str = ""
-    #: For arrays written as `a|b|c`; a cell starting with `[` is read as JSON.
+    #: For arrays written as `a|b|c`, where a cell starting with `[` is read as JSON; of a list, `,` unless told.
     delimiter: str = "|"
+    #: Of the items of a list.
+    item_type: FieldType = FieldType.STRING
+    #: The texts of a boolean.
+    true_values: tuple[str, ...] = ("true", "True", "TRUE", "1")
+    false_values: tuple[str, ...] = ("false", "False", "FALSE", "0")
+    #: How a number is written: `1.234,50` has decimal_char `,` and group_char `.`; unless bare, `$ 12 each` is 12.
+    decimal_char: str = "."
+    group_char: str = ""
+    bare_number: bool = True
+    normalise: tuple[Normalisation, ...] = ()
+    #: Cells that show people which ways of writing are accepted; each must pass the field.
+    accepted: tuple[str, ...] = ()
+    #: A tenant's own field: kept in the table's `extra` column.
+    is_extra: bool = False
+
+    @property
+    def is_family(self) -> bool:
+        """Whether the name stands for many columns: `customFields.{name}` takes every `customFields.…` of a file."""
+        return self.name.endswith(FAMILY)
+
+    @property
+    def prefix(self) -> str:
+        """What the headers of a family's columns begin with, dot included."""
+        return self.name.removesuffix(FAMILY) + "."
+
+    @property
+    def column(self) -> str:
+        """The column of the entity's table: a dot of the name is `_` there; a family shares one, of JSON objects."""
+        return "extra" if self.is_extra else self.name.removesuffix(FAMILY).replace(".", "_")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,13 +151,28 @@ class ForeignKey:
     fields: tuple[str, ...]
     entity: str
     reference_fields: tuple[str, ...]
+    scope: ReferenceScope = ReferenceScope.SOURCE
 
     @property
     def id_column(self) -> str:
         """The column that receives the referenced record's id: `customer_external_id` gains `customer_id`."""
         if len(self.fields) == 1:
-            return self.fields[0].removesuffix("_external_id") + "_id"
+            return self.fields[0].replace(".", "_").removesuffix("_external_id") + "_id"
         return f"{self.entity}_id"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Check:
+    """An assertion over the fields of one row; a row for which it is false has a notice of its own code."""
+
+    code: str
+    #: As written in the rule file: an expression over field names, see `ingester.ruleset.expression`.
+    assertion: str
+    #: The fields that the notice names: those given, else those of the assertion.
+    fields: tuple[str, ...]
+    message: str
+    severity: Severity = Severity.ERROR
+    hint: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,6 +184,7 @@ class Entity:
     fields: tuple[Field, ...]
     primary_key: tuple[str, ...] = ()
     foreign_keys: tuple[ForeignKey, ...] = ()
+    checks: tuple[Check, ...] = ()
     missing_values: tuple[str, ...] = ("",)
     title: str = ""
     description: str = ""

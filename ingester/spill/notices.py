@@ -27,16 +27,21 @@ class Kind:
     code: str
     fields: tuple[str, ...]
     message: str
+    #: Of a rule file's own check, whose code is not in the catalogue; else the catalogue says.
+    said_severity: Severity | None = None
+    #: A better hint than the catalogue's.
+    said_hint: str = ""
 
     @property
     def severity(self) -> Severity:
-        """From the catalogue."""
-        return notice.CATALOGUE[self.code].severity
+        """How bad it is: an error keeps its row out."""
+        return self.said_severity or notice.CATALOGUE[self.code].severity
 
     @property
     def hint(self) -> str:
-        """From the catalogue."""
-        return notice.CATALOGUE[self.code].hint
+        """How to mend it."""
+        known = notice.CATALOGUE.get(self.code)
+        return self.said_hint or ("" if known is None else known.hint)
 
     @property
     def field(self) -> str:
@@ -67,7 +72,8 @@ class Notices:
         self.of_file.append(FileNotice(Kind(code, fields, notice.message(code, expected=expected)), value))
 
     def add(self, stream: str, found: list[tuple[Kind, npt.NDArray[np.int64]]]) -> npt.NDArray[np.int64]:
-        """Append to a phase's stream the rows that each kind strikes; returns the struck rows, ascending, distinct.
+        """Append to a phase's stream the rows that each kind strikes; returns those that an error strikes, ascending.
+
 
         Rows of one call must come after those of the stream's earlier calls; within a call any order will do.
         """
@@ -86,7 +92,8 @@ class Notices:
         path = self._streams.setdefault(stream, self._folder / f"{stream}.notices")
         with path.open("ab") as file:
             batch.tofile(file)
-        return _distinct(batch["row"])
+        warnings = [number for kind, number in self._kinds.items() if kind.severity is Severity.WARNING]
+        return _distinct(batch["row"][~np.isin(batch["kind"], warnings)] if warnings else batch["row"])
 
     @property
     def kinds(self) -> list[Kind]:
