@@ -8,6 +8,7 @@ The map, in the order in which a file meets the parts::
 
     watch/          what brings files: the SFTP server's owner, the folder watch
     routing.py      which entity a file is: folder, feed, name
+    feed.py         a tenant's feeds as an operator declares them, one or a whole file
     intake.py       the one door: a complete file becomes a durable drop with a queued import
     queue.py        claim, lease, heartbeat, order;  wake.py: nudging sleeping workers;  schedule/: the clocks
     workforce.py    the worker processes;  worker.py: what runs in one
@@ -28,7 +29,7 @@ The map, in the order in which a file meets the parts::
     arrow_alone.py  keeps pandas out of processes that see no frames
 
 Imports point one way, and CI checks it: cli → service → (watch, schedule, workforce) → worker → (pipeline, intake,
-decision, recovery, tenancy) → (phases, routing, queue, wake) → outbox → spill → store → (formats, checks) → ruleset →
+decision, recovery, tenancy) → (phases, routing, feed, queue, wake) → outbox → spill → store → (formats, checks) → ruleset →
 domain. `sftp_server` imports nothing of this package; only `watch` and `service` import it. Arrow loads under the
 worker and the one-shot commands only, so that a listener stays small.
 """

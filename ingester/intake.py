@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
-from sqlalchemy.exc import IntegrityError
 
 from ingester import fault, wake
 from ingester.directory import DataDirectory, sync_file, sync_folder
@@ -25,7 +24,7 @@ from ingester.domain.status import Origin, Status
 from ingester.outbox import status
 from ingester.routing import Router
 from ingester.store.database import now
-from ingester.store.ledger import Ledger
+from ingester.store.ledger import Ledger, ShortIdTaken
 from ingester.store.ledger_tables import Drop, Import
 from ingester.store.tenant import Tenants
 
@@ -219,9 +218,7 @@ class Intake:
                         if landing.drop is not None and landing.job is not None
                     ]
                 )
-            except IntegrityError as error:
-                if "short_id" not in str(error.orig):
-                    raise
+            except ShortIdTaken:
                 for landing in ready:
                     assert landing.job is not None
                     landing.job.id = str(uuid.uuid4())

@@ -24,7 +24,9 @@ from ingester.outbox import report, status
 from ingester.phases import cleanup, parsing, preparsing, prevalidation, processing, transforming, validation
 from ingester.phases.account import Account
 from ingester.ruleset.model import Entity
+from ingester.ruleset.narrow import for_action
 from ingester.spill.notices import Notices
+from ingester.spill.references import RECORD
 from ingester.spill.rows import Rows
 from ingester.spill.verdict import Verdict
 from ingester.store import datastore
@@ -32,7 +34,10 @@ from ingester.store.data_tables import ImportOutcome
 from ingester.store.database import now
 from ingester.store.datastore import DataStore
 from ingester.store.ledger_tables import Drop, Import
-from ingester.store.merge import Merged, Scope
+from ingester.store.merge import Merged
+from ingester.store.removal import Referring
+from ingester.store.scope import Scope
+from ingester.store.target import Target
 
 log = structlog.get_logger()
 
@@ -44,6 +49,8 @@ class Order:
     job: Import
     drop: Drop
     entity: Entity
+    #: Who refers to the entity's records; they cannot go while somebody does.
+    referring: Referring = ()
     timezone: str = "UTC"
     block_bytes: int = 8 << 20
     #: Told of each phase as it ends, for a progress bar.
@@ -55,22 +62,28 @@ def run(order: Order, store: DataStore, directory: DataDirectory, workspace: Pat
 
     Raises UnreadableFile or Held when nothing may be imported, TransientError when it may work later.
     """
-    job, entity = order.job, order.entity
+    job, action, entity = order.job, order.job.action, for_action(order.entity, order.job.action)
     attempt = _Attempt(order, directory, workspace)
-    rows, notices, verdict = attempt.prevalidated(), attempt.notices, attempt.verdict
-    attempt.passed(preparsing.run(rows, entity, notices, verdict, workspace, job.duplicate_handling))
+    rows, notices, verdict = attempt.prevalidated(entity), attempt.notices, attempt.verdict
+    attempt.passed(preparsing.run(rows, entity, notices, verdict, job.duplicate_handling))
 
     scope = Scope(tenant=job.tenant, source=job.source, import_id=job.id, timezone=order.timezone)
     with store.writing() as connection:
-        unresolved, record = transforming.run(connection, rows, entity, verdict, scope)
+        resolved, record = transforming.run(connection, rows, entity, verdict, workspace, scope, action)
         attempt.passed(record)
         attempt.passed(parsing.run(verdict))
-        attempt.passed(validation.run(connection, rows, entity, notices, verdict, workspace, scope, unresolved))
-        merged, record = processing.run(connection, rows, entity, verdict, scope, dry_run=job.dry_run)
+        columns = (*rows.fields, *(name for name in resolved.columns if name != RECORD))
+        target = Target(entity=entity, columns=columns, scope=scope, erases=job.empty_erases)
+        stored = validation.Stored(connection, target, resolved, order.referring)
+        attempt.passed(validation.run(rows, entity, action, notices, verdict, stored))
+        done, record = processing.run(connection, target, resolved, verdict, action, dry_run=job.dry_run)
         attempt.passed(record)
-        attempt.passed(cleanup.run(job.action))
+        removed, record = cleanup.run(
+            connection, target, resolved, order.referring, notices, verdict, action, _guard(job), dry_run=job.dry_run
+        )
+        attempt.passed(record)
 
-        outcome = attempt.write_outbox(_reconciled(verdict, merged))
+        outcome = attempt.write_outbox(_reconciled(verdict, done, removed))
         datastore.record(connection, outcome)
         fault.point("merge.before_commit")
     fault.point("merge.committed")
@@ -80,16 +93,15 @@ def run(order: Order, store: DataStore, directory: DataDirectory, workspace: Pat
 
 def check(order: Order, directory: DataDirectory, workspace: Path) -> ImportOutcome:
     """Do what can be done without a database; `not_checked` names the rest. Nothing is committed anywhere."""
-    job, entity = order.job, order.entity
+    job, action, entity = order.job, order.job.action, for_action(order.entity, order.job.action)
     attempt = _Attempt(order, directory, workspace)
-    rows, notices, verdict = attempt.prevalidated(), attempt.notices, attempt.verdict
-    attempt.passed(preparsing.run(rows, entity, notices, verdict, workspace, job.duplicate_handling))
+    rows, notices, verdict = attempt.prevalidated(entity), attempt.notices, attempt.verdict
+    attempt.passed(preparsing.run(rows, entity, notices, verdict, job.duplicate_handling))
     attempt.passed(Account(PhaseName.TRANSFORMING).skip(_NO_DATABASE, total=verdict.valid_rows))
     attempt.passed(parsing.run(verdict))
-    scope = Scope(tenant=job.tenant, source=job.source, import_id=job.id, timezone=order.timezone)
-    attempt.passed(validation.run(None, rows, entity, notices, verdict, workspace, scope, []))
+    attempt.passed(validation.run(rows, entity, action, notices, verdict, None))
     attempt.passed(Account(PhaseName.PROCESSING).skip(_NO_DATABASE, total=verdict.valid_rows))
-    attempt.passed(cleanup.run(job.action))
+    attempt.passed(Account(PhaseName.CLEANUP).skip(_NO_DATABASE))
     return attempt.write_outbox(_reconciled(verdict, None), not_checked=_NEED_A_DATABASE)
 
 
@@ -108,17 +120,18 @@ class _Attempt:
         self.notices = Notices(workspace)
         self.verdict = Verdict()
 
-    def prevalidated(self) -> Rows:
+    def prevalidated(self, entity: Entity) -> Rows:
         """Run the first phase, which finds out what there is to work on."""
         drop, job = self._order.drop, self._order.job
         self._checked = prevalidation.run(
             self._directory.drop_file(drop.id, drop.location),
-            self._order.entity,
+            entity,
             self.notices,
             self.verdict,
             self._workspace,
             timezone=self._order.timezone,
             block_bytes=self._order.block_bytes,
+            whole=self._order.entity,
             truncation_approved="possibly_truncated" in job.approved,
         )
         self.passed(self._checked.record)
@@ -211,22 +224,30 @@ def _phase(record: PhaseRecord) -> dict[str, Any]:
     }
 
 
-def _reconciled(verdict: Verdict, merged: Merged | None) -> dict[str, int | None]:
+def _guard(job: Import) -> cleanup.Guard:
+    return cleanup.Guard(
+        percent=job.removal_guard_percent,
+        approved="mass_removal" in job.approved,
+        empty_approved="empty_overwrite" in job.approved,
+    )
+
+
+def _reconciled(verdict: Verdict, done: Merged | None, removed: int = 0) -> dict[str, int | None]:
     """The counts of the status file; what a customer is told must add up, or nothing is committed."""
     total, valid, wrong = verdict.total, verdict.valid_rows, verdict.error_rows
     duplicate = verdict.duplicate_rows
-    done = None if merged is None else merged.created + merged.updated + merged.skipped
+    counted = None if done is None else done.created + done.updated + done.skipped + done.deleted
     stats = {
         "total_rows": total,
         "valid_rows": valid,
         "error_rows": wrong,
         "duplicate_rows": duplicate,
-        "created_count": None if merged is None else merged.created,
-        "updated_count": None if merged is None else merged.updated,
-        "skipped_count": None if merged is None else merged.skipped,
-        "deleted_count": None if merged is None else 0,
-        "removed_count": None if merged is None else 0,
+        "created_count": None if done is None else done.created,
+        "updated_count": None if done is None else done.updated,
+        "skipped_count": None if done is None else done.skipped,
+        "deleted_count": None if done is None else done.deleted,
+        "removed_count": None if done is None else removed,
     }
-    if total != valid + wrong + duplicate or done not in (None, valid):
+    if total != valid + wrong + duplicate or counted not in (None, valid):
         raise InvariantError("the counts of the import do not add up", stats=stats)
     return stats

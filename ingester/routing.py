@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from ingester.domain.status import DuplicateHandling, Status
+from ingester.domain.status import REMOVAL_GUARD_PERCENT, Action, DuplicateHandling, Status
 from ingester.ruleset.model import Catalogue, Entity, RuleSet
 from ingester.ruleset.order import ImportOrder
 from ingester.ruleset.route import Unroutable, by_folder, by_name
@@ -25,7 +25,10 @@ class Route:
     feed: str | None = None
     source: str = "default"
     dry_run: bool = False
+    action: Action = Action.MERGE
     duplicate_handling: DuplicateHandling = DuplicateHandling.IGNORE_ALL
+    empty_erases: bool = False
+    removal_guard_percent: int = REMOVAL_GUARD_PERCENT
 
 
 class Router:
@@ -64,13 +67,17 @@ class Router:
             feed=feed.name,
             source=feed.source or "default",
             dry_run=dry_run,
+            action=feed.action,
             duplicate_handling=feed.duplicate_handling,
+            empty_erases=feed.empty_erases,
+            removal_guard_percent=feed.removal_guard_percent,
         )
 
     def apply(self, route: Route, job: Import) -> None:
         """Make a new import, or one that has not begun, follow a route."""
         job.feed, job.source, job.dry_run = route.feed, route.source, route.dry_run
-        job.duplicate_handling = route.duplicate_handling
+        job.action, job.duplicate_handling = route.action, route.duplicate_handling
+        job.empty_erases, job.removal_guard_percent = route.empty_erases, route.removal_guard_percent
         if route.entity is not None:
             job.catalogue, job.entity = route.entity.catalogue, route.entity.name
             job.rank = self.order.rank(route.entity)

@@ -59,7 +59,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="INGESTER_", env_nested_delimiter="__", frozen=True, extra="forbid")
     data_dir: Path = Path("ingester-data")
-    #: Where entity tables and outcomes live; `sqlite:///<data_dir>/ingester.db` when empty.
+    #: `sqlite:///PATH` or `postgresql+psycopg://USER@HOST/DATABASE`; `sqlite:///<data_dir>/ingester.db` when empty.
     database_url: str = ""
     #: Folders of rule files beside the shipped ones, each a catalogue named after its folder.
     rules_dirs: Annotated[tuple[Path, ...], NoDecode] = ()
@@ -72,7 +72,9 @@ class Settings(BaseSettings):
 
     @property
     def ledger_url(self) -> str:
-        """The ledger's database: a file of its own on SQLite, so that landing never waits for a merge."""
+        """The ledger's database: PostgreSQL's one, but a file of its own on SQLite: landing never waits for a merge."""
+        if self.database_url.startswith("postgresql"):
+            return self.database_url
         return f"sqlite:///{self.data_dir.absolute() / 'ledger.db'}"
 
     @property

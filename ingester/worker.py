@@ -144,10 +144,12 @@ class Worker:
         assert job.catalogue is not None
         assert job.entity is not None
         self._show_status(job, drop, Status.PROCESSING)
+        entity = self._rules.entity(job.catalogue, job.entity)
         order = Order(
             job=job,
             drop=drop,
-            entity=self._rules.entity(job.catalogue, job.entity),
+            entity=entity,
+            referring=self._rules.catalogues[job.catalogue].referring(entity),
             timezone=self._tenants.get(job.tenant).timezone,
             block_bytes=self._settings.block_bytes,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests.postgres import Postgres, PostgresServer, make_home, shared_server
 from tests.service import Service
 from tests.tenant import Tenant
 
@@ -74,3 +76,29 @@ def launch(tmp_path: Path) -> Iterator[Callable[..., Service]]:
     finally:
         for service in made:
             service.kill()
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Postgres:
+    """A real PostgreSQL, one for all workers of a test run; do not stop it: for that there is `postgres_server`."""
+    common = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        return shared_server(common.parent, owner=os.getppid())
+    return shared_server(common, owner=os.getpid())
+
+
+@pytest.fixture
+def postgres_url(postgres: Postgres) -> Iterator[str]:
+    """A fresh, empty PostgreSQL database."""
+    url = postgres.create_database()
+    yield url
+    postgres.drop_database(url)
+
+
+@pytest.fixture
+def postgres_server() -> Iterator[PostgresServer]:
+    """A running PostgreSQL of one's own, to restart and to kill."""
+    server = PostgresServer(make_home())
+    server.start()
+    yield server
+    server.remove()

@@ -1,27 +1,14 @@
-"""Arrays in one cell: `a|b|c`, or JSON. Each distinct text is read once, by Python.
-
-The column is canonical JSON: no blanks, numbers as they were written.
-"""
+"""Arrays and objects in one cell. An array is JSON or `a|b|c`; both columns are canonical JSON text."""
 
 from __future__ import annotations
 
 import json
-from typing import NoReturn
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from ingester.checks import canonical
 from ingester.checks.cells import BLANKS
-from ingester.checks.fault import Fault, Typed, where_true
-
-#: A value of JSON: deeper ones are refused by Python's own limit of recursion.
-Json = dict[str, "Json"] | list["Json"] | str | int | bool | None
-
-
-class _Digits(str):
-    """A JSON number as it was written: a float would round it."""
-
-    __slots__ = ()
+from ingester.checks.fault import Typed
 
 
 class ArrayCast:
@@ -32,43 +19,25 @@ class ArrayCast:
 
     def __call__(self, text: pa.StringArray) -> Typed:
         """Cast one column."""
-        encoded = text.dictionary_encode()
-        found = [self._canonical(cell) for cell in encoded.dictionary.to_pylist()]
-        values = pa.array(found, pa.string()).take(encoded.indices)
-        wrong = where_true(pc.and_(values.is_null(), text.is_valid()))
         expected = f"array. Expected a{self._delimiter}b{self._delimiter}c or a JSON array"
-        return Typed(values, [Fault("invalid_type", expected, wrong)] if wrong.size else [])
+        return canonical.cast_distinct(text, self._canonical, expected)
 
-    def _canonical(self, cell: str) -> str | None:
-        """None if the cell is no array, or holds what a database's text cannot."""
-        if not cell.strip(BLANKS).startswith("["):
-            items = [item.strip(BLANKS) for item in cell.split(self._delimiter)]
-            return None if "\0" in cell else json.dumps(items, ensure_ascii=False, separators=(",", ":"))
-        try:
-            value = json.loads(cell, parse_float=_Digits, parse_int=_Digits, parse_constant=_refuse)
-            text = _dump(value)
-            text.encode()
-        except (ValueError, RecursionError):
-            return None
-        return None if "\\u0000" in text.replace("\\\\", "") else text
+    def _canonical(self, cell: str) -> str:
+        if cell.strip(BLANKS).startswith("["):
+            return canonical.write(canonical.read(cell))
+        if "\0" in cell:
+            raise ValueError("it holds a NUL character")
+        items = [item.strip(BLANKS) for item in cell.split(self._delimiter)]
+        return json.dumps(items, ensure_ascii=False, separators=(",", ":"))
 
 
-def item_counts(values: pa.StringArray) -> pa.Int64Array:
-    """How many items each array of a cast column has; null for null."""
-    encoded = values.dictionary_encode()
-    counts = [len(json.loads(text)) for text in encoded.dictionary.to_pylist()]
-    return pa.array(counts, pa.int64()).take(encoded.indices)
+def cast_object(text: pa.StringArray) -> Typed:
+    """A JSON object → canonical JSON text."""
+    return canonical.cast_distinct(text, _object, 'object. Expected a JSON object such as {"name": "value"}')
 
 
-def _refuse(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
-
-
-def _dump(value: Json) -> str:
-    if isinstance(value, _Digits):
-        return value
-    if isinstance(value, list):
-        return f"[{','.join(map(_dump, value))}]"
-    if isinstance(value, dict):
-        return f"{{{','.join(f'{_dump(key)}:{_dump(item)}' for key, item in value.items())}}}"
-    return json.dumps(value, ensure_ascii=False)
+def _object(cell: str) -> str:
+    value = canonical.read(cell)
+    if not isinstance(value, dict):
+        raise ValueError("it is no object")  # noqa: TRY004 -- it is the cell that is wrong, not our program
+    return canonical.write(value)

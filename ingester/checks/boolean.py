@@ -1,21 +1,26 @@
-"""Booleans as Table Schema writes them by default."""
+"""Booleans: the words of the field, Table Schema's own unless it says otherwise."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ingester.checks.fault import Fault, Typed, where_true
 
-TRUE_VALUES = ("true", "True", "TRUE", "1")
-FALSE_VALUES = ("false", "False", "FALSE", "0")
 
-_WORDS = pa.array([*TRUE_VALUES, *FALSE_VALUES], pa.string())
-
-
-def cast_boolean(text: pa.StringArray) -> Typed:
+class BooleanCast:
     """One of the true or false values, exactly → bool."""
-    index = pc.index_in(text, value_set=_WORDS)
-    wrong = where_true(pc.and_(index.is_null(), text.is_valid()))
-    faults = [Fault("invalid_type", "boolean. Expected true | false", wrong)] if wrong.size else []
-    return Typed(pc.less(index, len(TRUE_VALUES)), faults)
+
+    def __init__(self, true_values: Sequence[str], false_values: Sequence[str]) -> None:
+        self._words = pa.array([*true_values, *false_values], pa.string())
+        self._true_count = len(true_values)
+        self._expected = f"boolean. Expected {true_values[0]} | {false_values[0]}"
+
+    def __call__(self, text: pa.StringArray) -> Typed:
+        """Cast one column."""
+        index = pc.index_in(text, value_set=self._words)
+        wrong = where_true(pc.and_(index.is_null(), text.is_valid()))
+        faults = [Fault("invalid_type", self._expected, wrong)] if wrong.size else []
+        return Typed(pc.less(index, self._true_count), faults)

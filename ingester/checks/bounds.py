@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ingester.checks.fault import Column, Constraint, Positions, where_true
+from ingester.checks.fault import Column, Constraint, Positions, constraint, where_true
 from ingester.ruleset.model import Field, FieldType, Scalar
 
 
@@ -23,7 +23,7 @@ def bounds(field: Field, timezone: str) -> list[Constraint]:
         ("above_maximum", field.constraints.maximum, False),
     ):
         if bound is not None:
-            found.append(Constraint(code, _written(bound), _outside(field.type, bound, is_minimum, timezone)))
+            found.append(constraint(code, _written(bound), _outside(field.type, bound, is_minimum, timezone)))
     return found
 
 

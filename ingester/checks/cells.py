@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ingester.checks.fault import Mask, Positions, present
 
@@ -49,6 +50,15 @@ def masked(column: pa.StringArray, kept: Mask) -> pa.StringArray:
         column.buffers()[2],
         pa.py_buffer(np.packbits(kept, bitorder="little")),
     )
+
+
+def replaced(column: pa.StringArray, positions: Positions, cells: pa.StringArray) -> pa.StringArray:
+    """The same cells with those at the sorted `positions` replaced by `cells`."""
+    if len(positions) == len(column):
+        return cells
+    mask = np.zeros(len(column), np.bool_)
+    mask[positions] = True
+    return pc.replace_with_mask(column, pa.array(mask), cells)
 
 
 def windows(column: pa.StringArray, positions: Positions, width: int) -> Bytes:

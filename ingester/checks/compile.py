@@ -2,57 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 import pyarrow as pa
 
-from ingester.checks.array import ArrayCast
-from ingester.checks.boolean import cast_boolean
+from ingester.checks.assertion import Assertion, Batch, today_in
 from ingester.checks.bounds import bounds
+from ingester.checks.cast import cast_of, column_type
 from ingester.checks.cells import without
-from ingester.checks.fault import Cast, Column, Fault, Positions
+from ingester.checks.fault import Column, Fault, Positions
 from ingester.checks.length import length
+from ingester.checks.member import Member, objects
 from ingester.checks.membership import membership
 from ingester.checks.missing import MissingValues
-from ingester.checks.number import cast_integer, cast_number
+from ingester.checks.normalise import Normaliser
 from ingester.checks.pattern import pattern
-from ingester.checks.temporal import DatetimeCast, cast_date, cast_time
-from ingester.checks.text import StringCast
 from ingester.domain import notice
 from ingester.domain.errors import ConfigurationError
-from ingester.ruleset.model import Entity, Field, FieldType, Scalar
+from ingester.domain.notice import Severity
+from ingester.ruleset.model import Entity, Field, Scalar
 
-_COLUMN_TYPES = {
-    FieldType.STRING: pa.string(),
-    FieldType.INTEGER: pa.int64(),
-    FieldType.NUMBER: pa.string(),
-    FieldType.BOOLEAN: pa.bool_(),
-    FieldType.DATE: pa.date32(),
-    FieldType.TIME: pa.time64("us"),
-    FieldType.DATETIME: pa.timestamp("us", "UTC"),
-    FieldType.ARRAY: pa.string(),
-}
+__all__ = ["Checked", "CompiledEntity", "Finding", "column_type", "default_value"]
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One fault that several cells of a field have: `positions` are sorted int64 indices into the batch."""
+    """One fault that several rows have: `positions` are sorted int64 indices into the batch.
 
-    field: str
+    `fields` has several names for a check of several; a column of a family has the name of its own header.
+    """
+
+    fields: tuple[str, ...]
     code: str
     message: str
     positions: Positions
+    #: Of a rule file's own check; else the catalogue of notices says.
+    severity: Severity | None = None
     #: A better hint than the catalogue's, such as a suggestion.
     hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """`columns` by field name, typed and as long as the input, null where a cell is missing or failed its type.
+    """`columns` by `Field.column`, typed and as long as the input, null where a cell is missing or failed its type.
 
-    A cell that has its type but violates a constraint keeps its value: its row is known by the findings.
+    A cell that has its type but violates a constraint keeps its value: its row is known by the findings. The columns of
+    a family, and all extra fields, are one column of JSON objects.
     """
 
     columns: dict[str, pa.Array]
@@ -62,33 +60,58 @@ class Checked:
 class CompiledEntity:
     """The checks of one entity for one timezone; may be used by several threads.
 
-    Raises ConfigurationError for a rule that cannot be compiled.
+    `today` is what assertions take it for; None is the day of the compilation in `timezone`. Raises ConfigurationError
+    for a rule that cannot be compiled.
     """
 
-    def __init__(self, entity: Entity, timezone: str = "UTC") -> None:
+    def __init__(self, entity: Entity, timezone: str = "UTC", today: date | None = None) -> None:
         self.entity = entity
         missing = MissingValues(entity.missing_values)
         self._fields = {
             field.name: _CompiledField(field, missing, field.name in entity.primary_key, timezone)
             for field in entity.fields
         }
+        fields = {field.name: field for field in entity.fields}
+        self._assertions = [Assertion(check, fields, today or today_in(timezone)) for check in entity.checks]
 
-    def check(self, cells: Mapping[str, pa.StringArray]) -> Checked:
-        """Check the columns of one batch, text as sent, by field name. A field without a column is not checked."""
+    def check(self, cells: Mapping[str, pa.StringArray], fields: Mapping[str, str] | None = None) -> Checked:
+        """Check the columns of one batch, text as sent, by field name. A field without a column is not checked.
+
+        A column of a family is under its header instead, and `fields` says which field each such header is of.
+        """
         columns: dict[str, pa.Array] = {}
+        members: dict[str, list[Member]] = {}
         findings: list[Finding] = []
-        for name, text in cells.items():
-            columns[name], faults = self._fields[name].check(text)
-            findings += (
-                Finding(name, fault.code, notice.message(fault.code, expected=fault.expected), fault.positions)
-                for fault in faults
-            )
+        typed: dict[str, pa.Array] = {}
+        failed: dict[str, list[Positions]] = {}
+        for key, text in cells.items():
+            compiled = self._fields[key if fields is None else fields.get(key, key)]
+            field = compiled.field
+            found = compiled.check(text)
+            typed[field.name] = found.values
+            failed[field.name] = found.failed
+            findings += (_finding(key, fault) for fault in found.faults)
+            if field.is_family or field.is_extra:
+                members.setdefault(field.column, []).append(Member(_member(field, key), field.type, found.values))
+            else:
+                columns[field.column] = found.values
+        columns |= {column: objects(parts) for column, parts in members.items()}
+        if self._assertions:
+            findings += self._asserted(typed, failed)
         return Checked(columns, findings)
 
-
-def column_type(field: Field) -> pa.DataType:
-    """The Arrow type of a checked column; numbers and arrays are canonical text."""
-    return _COLUMN_TYPES[field.type]
+    def _asserted(self, typed: Mapping[str, pa.Array], failed: Mapping[str, list[Positions]]) -> Iterator[Finding]:
+        """What the checks of several fields find; one is passed over if none of its columns is there."""
+        batch = Batch(typed, len(next(iter(typed.values()), ())))
+        for assertion in self._assertions:
+            if not any(name in typed for name in assertion.fields):
+                continue
+            wrong = assertion.violations(batch)
+            if wrong.size and (unknown := [at for name in assertion.fields for at in failed.get(name, ())]):
+                wrong = np.setdiff1d(wrong, np.concatenate(unknown), assume_unique=False)
+            if wrong.size:
+                check = assertion.check
+                yield Finding(check.fields, check.code, check.message, wrong, check.severity, check.hint)
 
 
 def default_value(field: Field, timezone: str = "UTC") -> Scalar | None:
@@ -98,18 +121,32 @@ def default_value(field: Field, timezone: str = "UTC") -> Scalar | None:
     """
     if field.default is None:
         return None
-    typed = _cast(field, timezone)(pa.array([field.default], pa.string()))
-    if typed.faults:
+    text, faults = Normaliser(field.normalise)(pa.array([field.default], pa.string()))
+    typed = cast_of(field, timezone)(text)
+    if faults or typed.faults:
         raise ConfigurationError(f"the default of field {field.name} is {field.default!r}, which is no {field.type}")
     value: Scalar = typed.values[0].as_py()
     return value
 
 
+@dataclass(frozen=True, slots=True)
+class _CheckedColumn:
+    values: pa.Array
+    faults: list[Fault]
+    #: The cells that are there and have no value, since they are not of the field's type.
+    failed: list[Positions]
+
+
 class _CompiledField:
     def __init__(self, field: Field, missing: MissingValues, is_key: bool, timezone: str) -> None:
+        self.field = field
         self._missing = missing
         self._required = (field.constraints.required or is_key) and field.default is None
-        self._cast = _cast(field, timezone)
+        try:
+            self._normalise = Normaliser(field.normalise) if field.normalise else None
+            self._cast = cast_of(field, timezone)
+        except ValueError as error:
+            raise ConfigurationError(f"field {field.name}: {error}") from error
         self._constraints = (
             *membership(field, self._cast),
             *pattern(field),
@@ -117,43 +154,52 @@ class _CompiledField:
             *length(field),
         )
 
-    def check(self, cells: pa.StringArray) -> tuple[pa.Array, list[Fault]]:
+    def check(self, cells: pa.StringArray) -> _CheckedColumn:
+        faults: list[Fault] = []
         text, missing = self._missing.blank_out(cells)
-        faults = []
+        if self._normalise is not None:
+            normalised, unrecognised = self._normalise(text)
+            if normalised is not text:
+                text, missing = self._missing.blank_out(normalised)
+            faults += _not_missing(unrecognised, missing)
         if self._required and (at := np.flatnonzero(missing)).size:
-            faults.append(Fault("required", "", at))
+            faults.insert(0, Fault("required", "", at))
+        failed = [fault.positions for fault in faults if fault.code != "required"]
+        text = _without_all(text, failed)
         typed = self._cast(text)
         faults += typed.faults
+        type_failed = [fault.positions for fault in typed.faults]
+        failed += type_failed
         if self._constraints:
-            column = Column(_text_of(typed.faults, text), typed.values)
+            column = Column(_without_all(text, type_failed), typed.values)
             for constraint in self._constraints:
-                if (at := constraint.violations(column)).size:
-                    faults.append(Fault(constraint.code, constraint.expected, at))
-        return typed.values, faults
+                faults += constraint(column)
+        return _CheckedColumn(typed.values, faults, failed)
 
 
-def _cast(field: Field, timezone: str) -> Cast:
-    match field.type:
-        case FieldType.STRING:
-            return StringCast(field.format)
-        case FieldType.INTEGER:
-            return cast_integer
-        case FieldType.NUMBER:
-            return cast_number
-        case FieldType.BOOLEAN:
-            return cast_boolean
-        case FieldType.DATE:
-            return cast_date
-        case FieldType.TIME:
-            return cast_time
-        case FieldType.DATETIME:
-            return DatetimeCast(timezone)
-        case FieldType.ARRAY:
-            return ArrayCast(field.delimiter)
+def _finding(key: str, fault: Fault) -> Finding:
+    message = notice.message(fault.code, expected=fault.expected)
+    return Finding((key,), fault.code, message, fault.positions, hint=fault.hint)
 
 
-def _text_of(faults: Sequence[Fault], text: pa.StringArray) -> pa.StringArray:
-    """The text of the cells that have their type: nothing more is said about the others."""
+def _member(field: Field, key: str) -> str:
+    """What a column is called inside of its JSON object."""
+    if not field.is_family:
+        return field.name
+    # Headers may differ from the prefix in case and spaces, not in dots.
+    member = key.split(".", field.prefix.count("."))[-1].strip()
+    return f"{field.prefix}{member}" if field.is_extra else member
+
+
+def _not_missing(faults: list[Fault], missing: np.ndarray) -> Iterator[Fault]:
+    """A later step may have made a missing value of what was not recognised."""
     for fault in faults:
-        text = without(text, fault.positions)
+        if (at := fault.positions[~missing[fault.positions]]).size:
+            yield Fault(fault.code, fault.expected, at)
+
+
+def _without_all(text: pa.StringArray, positions: list[Positions]) -> pa.StringArray:
+    """The text of the cells that have their type: nothing more is said about the others."""
+    for at in positions:
+        text = without(text, at)
     return text

@@ -21,6 +21,8 @@ class Fault:
     code: str
     expected: str
     positions: Positions
+    #: A better hint than the code's own.
+    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +43,20 @@ class Column:
 
 #: Text with nulls for missing cells → typed values.
 Cast = Callable[[pa.StringArray], Typed]
-#: The positions that violate it.
+#: The positions that violate a constraint.
 Violations = Callable[[Column], Positions]
+#: One constraint of one field, compiled: nothing where every cell meets it.
+Constraint = Callable[[Column], list[Fault]]
 
 
-@dataclass(frozen=True, slots=True)
-class Constraint:
-    """One constraint of one field, compiled."""
+def constraint(code: str, expected: str, violations: Violations) -> Constraint:
+    """A constraint whose faults share one text."""
 
-    code: str
-    expected: str
-    violations: Violations
+    def faults(column: Column) -> list[Fault]:
+        positions = violations(column)
+        return [Fault(code, expected, positions)] if positions.size else []
+
+    return faults
 
 
 def where_false(answers: pa.BooleanArray) -> Positions:

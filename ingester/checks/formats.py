@@ -35,4 +35,7 @@ URI = Format(
 #: RFC 9562 section 4: any version, either case, hyphens in their places.
 UUID = Format("invalid_uuid", r"\A[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}\z")
 
-FORMATS = {"email": EMAIL, "uri": URI, "uuid": UUID}
+#: RFC 4648 section 4: base64 with its padding, nothing between.
+BINARY = Format("invalid_binary", r"\A(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?\z")
+
+FORMATS = {"email": EMAIL, "uri": URI, "uuid": UUID, "binary": BINARY}

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ingester.checks.cells import BLANKS, lengths, without
+from ingester.checks.cells import BLANKS, lengths, replaced, without
 from ingester.checks.fault import Fault, Typed, present, where_false, where_true
 
 #: Digits kept on either side of the point.
@@ -56,9 +56,7 @@ def cast_number(text: pa.StringArray) -> Typed:
         wrong = where_false(pc.match_substring_regex(chosen, _NUMBER))
         if wrong.size:
             faults.append(Fault("invalid_type", "number", odd[wrong]))
-        mask = np.zeros(len(text), np.bool_)
-        mask[odd] = True
-        text = pc.replace_with_mask(text, pa.array(mask), _canonical(without(chosen, wrong)))
+        text = replaced(text, odd, _canonical(without(chosen, wrong)))
     size = lengths(text)
     if size.size and size.max() > MAX_DIGITS:
         large = where_true(pc.match_substring_regex(text, _TOO_LONG))

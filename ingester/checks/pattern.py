@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ingester.checks.fault import Column, Constraint, Positions, where_false
+from ingester.checks.fault import Column, Constraint, Positions, constraint, where_false
 from ingester.domain.errors import ConfigurationError
 from ingester.ruleset.model import Field
 
@@ -27,4 +27,4 @@ def pattern(field: Field) -> list[Constraint]:
     def violations(column: Column) -> Positions:
         return where_false(pc.match_substring_regex(column.text, whole))
 
-    return [Constraint("pattern_mismatch", expression, violations)]
+    return [constraint("pattern_mismatch", expression, violations)]

@@ -8,11 +8,11 @@ from __future__ import annotations
 import os
 import sys
 
-from ingester.domain.errors import IngesterError
+from ingester.domain.errors import ConfigurationError, IngesterError, UsageError
 
 
 def main() -> None:
-    """Run one command. A mistake of the user's is one line on standard error and exit code 1."""
+    """Run one command. What went wrong is one line on standard error; exit code 1 if the user can mend it, else 3."""
     from ingester.cli.app import app
 
     # What customers send is nobody else's to read, whatever the user's own habits.
@@ -21,6 +21,9 @@ def main() -> None:
         app()
     except IngesterError as error:
         sys.stderr.write(f"error: {error}\n")
-        sys.exit(1)
+        sys.exit(1 if isinstance(error, UsageError | ConfigurationError) else 3)
+    except OSError as error:
+        sys.stderr.write(f"error: {error.strerror or error}{f': {error.filename}' if error.filename else ''}\n")
+        sys.exit(3)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -2,11 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 import typer
+from typer.core import TyperGroup
 
 from ingester.cli import database, demo, feed, imports, oneshot, rules, tenant, up
 
+
+class _Root(TyperGroup):
+    """Ends with 1 where the command line is wrong: 2, as is usual for that, means that rows were refused."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        """Read the root's own options."""
+        with _usage_is_one():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Find, read and run the command."""
+        with _usage_is_one():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _usage_is_one() -> Iterator[None]:
+    try:
+        yield
+    except typer.Exit:
+        raise
+    except Exception as error:
+        if getattr(error, "exit_code", None) == 2:
+            error.exit_code = 1  # type: ignore[attr-defined]  # it has it; the class that says so is Typer's own
+        raise
+
+
 app = typer.Typer(
+    cls=_Root,
     name="ingester",
     no_args_is_help=True,
     add_completion=False,

@@ -5,8 +5,6 @@ from __future__ import annotations
 import typer
 
 from ingester.cli.options import DataDir, opened
-from ingester.ruleset.shipped import in_force
-from ingester.store.datastore import DataStore
 
 app = typer.Typer(no_args_is_help=True, help="Create and upgrade the databases.")
 
@@ -19,9 +17,7 @@ def _group() -> None:
 @app.command()
 def upgrade(data_dir: DataDir = None) -> None:
     """Bring the ledger, the outcomes and every entity table to this version. Running it again changes nothing."""
-    with opened(data_dir) as (_, _, settings):
-        rules = in_force(settings.rules_dirs)
-        store = DataStore.open(settings.data_url)
-        store.ensure_tables(rules)
-        store.close()
+    with opened(data_dir) as site:
+        _ = site.ledger  # opening it upgrades it
+        site.store.ensure_tables(site.rules)
     typer.echo("the databases are up to date")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import io
 import json
@@ -13,13 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.console import Console
 
 from ingester.cli.summary import print_summary
 from ingester.domain.errors import IngesterError
 
 if TYPE_CHECKING:
+    import asyncio
+
     import asyncssh
+    from rich.console import Console
 
     from ingester.service import Ready
 
@@ -32,6 +33,8 @@ _CUSTOMERS = files("ingester.cli").joinpath("demo.csv")
 
 def demo() -> None:
     """Watch a file go in over SFTP and its report come back: own folder, free ports, under five seconds."""
+    import asyncio
+
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="ingester-demo-") as scratch:
         asyncio.run(_demo(Path(scratch)))
@@ -39,7 +42,10 @@ def demo() -> None:
 
 
 async def _demo(scratch: Path) -> None:
+    import asyncio
+
     import asyncssh
+    from rich.console import Console
 
     from ingester import log, settings
     from ingester.routing import Router
@@ -105,6 +111,8 @@ async def _upload_and_show(console: Console, ready: Ready, key: asyncssh.SSHKey)
 
 async def _final_status(client: asyncssh.SFTPClient) -> dict[str, Any]:
     """Wait for the status file, as any customer's script would."""
+    import asyncio
+
     deadline = time.monotonic() + _SECONDS
     while time.monotonic() < deadline:
         for name in await client.listdir("/outbox"):

@@ -7,21 +7,18 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich import box
-from rich.console import Console
-from rich.table import Table
 
-from ingester.cli.options import DataDir, Json, opened, print_json
-from ingester.decision import Decisions
+from ingester.cli.options import DataDir, Json, opened, print_json, print_table
 from ingester.domain.errors import UsageError
 from ingester.domain.status import Status
 from ingester.outbox import name as outbox_name
-from ingester.outbox import status
-from ingester.store.datastore import DataStore
-from ingester.store.ledger_tables import Drop, Import
+
+if TYPE_CHECKING:
+    from ingester.decision import Decisions
+    from ingester.store.ledger_tables import Drop, Import
 
 app = typer.Typer(no_args_is_help=True, help="List imports and decide about those that wait.")
 
@@ -37,22 +34,22 @@ def list_imports(
     as_json: Json = False,
 ) -> None:
     """List the newest imports."""
-    with opened(data_dir) as (ledger, _, _):
-        found = ledger.imports(tenant=tenant, status=status_is, limit=limit)
-        waiting = {job.id: ledger.held_before(job) for job, _ in found if job.status is Status.QUEUED}
+    from ingester.outbox import status
+
+    with opened(data_dir) as site:
+        found = site.ledger.imports(tenant=tenant, status=status_is, limit=limit)
+        waiting = {job.id: site.ledger.held_before(job) for job, _ in found if job.status is Status.QUEUED}
     if as_json:
         print_json([status.document(job, drop) for job, drop in found])
         return
-    table = Table(box=box.SIMPLE, pad_edge=False)
-    for column in ("id", "landed", "tenant", "entity", "file", "status", "outcome"):
-        table.add_column(column, overflow="fold")
+    rows = []
     for job, drop in found:
         state = f"{job.status}: {job.reason}" if job.reason else job.status.value
         if held := waiting.get(job.id):
             state = f"{job.status} behind {held}"
         landed = f"{drop.landed_at:%Y-%m-%d %H:%M:%S}"
-        table.add_row(job.short_id, landed, job.tenant, job.entity or "?", drop.name, state, job.outcome or "")
-    Console().print(table)
+        rows.append((job.short_id, landed, job.tenant, job.entity or "?", drop.name, state, job.outcome or ""))
+    print_table(("id", "landed", "tenant", "entity", "file", "status", "outcome"), rows)
     if len(found) == limit:
         typer.echo(f"These are the newest {limit}; --limit shows more.")
 
@@ -60,15 +57,17 @@ def list_imports(
 @app.command()
 def show(import_id: _Id, data_dir: DataDir = None, as_json: Json = False) -> None:
     """Show one import and every attempt at it."""
-    with opened(data_dir) as (ledger, _, _):
-        job, drop = ledger.import_(import_id)
-        attempts = ledger.attempts(job.id)
+    from ingester.outbox import status
+
+    with opened(data_dir) as site:
+        job, drop = site.ledger.import_(import_id)
+        attempts = site.ledger.attempts(job.id)
     document = status.document(job, drop)
     document["attempts"] = [attempt.model_dump(mode="json", exclude={"id", "import_id"}) for attempt in attempts]
     if as_json:
         print_json(document)
         return
-    for key in ("id", "tenant", "entity_type", "source", "status", "outcome", "reason", "message"):
+    for key in ("id", "tenant", "feed", "entity_type", "source", "action", "status", "outcome", "reason", "message"):
         typer.echo(f"{key}: {document[key] if document[key] is not None else '-'}")
     typer.echo(f"file: {drop.name}, {drop.size:,} bytes, sha256 {drop.sha256}, by {drop.origin}")
     for attempt in document["attempts"]:
@@ -79,9 +78,9 @@ def show(import_id: _Id, data_dir: DataDir = None, as_json: Json = False) -> Non
 @app.command()
 def errors(import_id: _Id, data_dir: DataDir = None, as_json: Json = False) -> None:
     """Print an import's error report."""
-    with opened(data_dir) as (ledger, directory, _):
-        job, drop = ledger.import_(import_id)
-        path = directory.tenant(job.tenant).outbox / outbox_name.errors(drop.name, job.short_id)
+    with opened(data_dir) as site:
+        job, drop = site.ledger.import_(import_id)
+        path = site.directory.tenant(job.tenant).outbox / outbox_name.errors(drop.name, job.short_id)
     if not path.exists():
         raise UsageError(
             f"import {job.short_id} has no error report in the outbox", fix="It had none, or it was taken."
@@ -92,12 +91,8 @@ def errors(import_id: _Id, data_dir: DataDir = None, as_json: Json = False) -> N
     if as_json:
         print_json(rows)
         return
-    table = Table(box=box.SIMPLE, pad_edge=False)
-    for column in ("row", "line", "key", "field", "code", "message", "value"):
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(row[name] for name in ("row", "line", "key", "field", "code", "message", "value")))
-    Console().print(table)
+    columns = ("row", "line", "key", "field", "code", "message", "value")
+    print_table(columns, [[row[name] for name in columns] for row in rows])
 
 
 @app.command()
@@ -139,9 +134,7 @@ def retry(import_id: _Id, data_dir: DataDir = None) -> None:
 @contextmanager
 def _decisions(import_id: str, data_dir: Path | None) -> Iterator[tuple[Decisions, Import, Drop]]:
     """One import, and what can be decided about it."""
-    with opened(data_dir) as (ledger, directory, settings):
-        store = DataStore.open(settings.data_url)
-        try:
-            yield Decisions(ledger, directory, store), *ledger.import_(import_id)
-        finally:
-            store.close()
+    from ingester.decision import Decisions
+
+    with opened(data_dir) as site:
+        yield Decisions(site.ledger, site.directory, site.store), *site.ledger.import_(import_id)

@@ -4,130 +4,171 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 import tempfile
+import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from ingester.cli.options import DataDir, Json, print_json, settings
+from ingester.cli.options import (
+    ActionWord,
+    DataDir,
+    Duplicates,
+    EmptyErases,
+    Json,
+    RemovalGuard,
+    print_json,
+    settings,
+)
 from ingester.cli.summary import exit_code, print_summary
-from ingester.domain.errors import Held, UnreadableFile, UsageError
+from ingester.domain.errors import Held, TransientError, UnreadableFile, UsageError
 from ingester.domain.phase import PhaseName, PhaseRecord
-from ingester.domain.status import DuplicateHandling, Origin, Status
-from ingester.outbox import name as outbox_name
-from ingester.outbox import status
-from ingester.ruleset.load import load_folder
-from ingester.ruleset.model import Catalogue, Entity
-from ingester.ruleset.shipped import in_force
-from ingester.settings import Settings
-from ingester.store.database import now
-from ingester.store.ledger_tables import Drop, Import
+from ingester.domain.status import REMOVAL_GUARD_PERCENT, Action, DuplicateHandling, Origin, Status
 
 if TYPE_CHECKING:
     from ingester.directory import DataDirectory
     from ingester.pipeline import Order
+    from ingester.ruleset.model import Catalogue, Entity
     from ingester.store.data_tables import ImportOutcome
+    from ingester.store.ledger_tables import Drop, Import
 
 IMPORT_EXAMPLES = (
     "Examples: `ingester import customers.csv --entity customer` · "
-    "`ingester import customers.csv --entity customer --dry-run --out reports --json`"
+    "`ingester import customers.csv --entity customer --action update --dry-run --out reports --json`"
 )
 VALIDATE_EXAMPLES = "Example: `ingester validate customers.csv --entity customer --out reports`"
 
+_ATTEMPTS = 5
+_FIRST_WAIT_SECONDS = 0.2
+
 _File = Annotated[Path, typer.Argument(help="The file.", show_default=False)]
-_Entity = Annotated[str, typer.Option(help="What its rows are, as `customer` or `field_service.customer`.")]
+_EntityName = Annotated[str, typer.Option("--entity", help="What its rows are: `customer`, `field_service.customer`.")]
 _CatalogueName = Annotated[str | None, typer.Option("--catalogue", help="Where the entity is, if several have it.")]
 _Rules = Annotated[Path | None, typer.Option("--rules", help="A folder of rule files to use as a catalogue.")]
 _Tenant = Annotated[str, typer.Option(help="Whose records they are.")]
-_Duplicates = Annotated[DuplicateHandling, typer.Option(help="Which of several rows with one key is kept.")]
+_Source = Annotated[str, typer.Option(help="Where its records come from.")]
+_Approve = Annotated[
+    list[str] | None, typer.Option(help="A hold to go past, such as possibly_truncated; repeat for more.")
+]
 _Out = Annotated[Path, typer.Option(help="Where the status, error and rejects files go. Default: here.")]
 
 
 def import_file(
     file: _File,
-    entity: _Entity,
+    entity: _EntityName,
     tenant: _Tenant = "default",
     catalogue: _CatalogueName = None,
     rules: _Rules = None,
-    source: Annotated[str, typer.Option(help="Where its records come from.")] = "default",
+    source: _Source = "default",
+    action: ActionWord = Action.MERGE,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Report and count, but change nothing.")] = False,
-    duplicates: _Duplicates = DuplicateHandling.IGNORE_ALL,
-    approve: Annotated[
-        list[str] | None, typer.Option(help="A hold to go past, such as possibly_truncated; repeat for more.")
-    ] = None,
+    duplicates: Duplicates = DuplicateHandling.IGNORE_ALL,
+    empty_erases: EmptyErases = False,
+    removal_guard: RemovalGuard = REMOVAL_GUARD_PERCENT,
+    approve: _Approve = None,
     database_url: Annotated[str | None, typer.Option(help="Default: the data directory's ingester.db.")] = None,
     out: _Out = Path(),
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
     """Import one file at once. Exit code: 0 all rows accepted, 2 some refused, 3 failed, 4 held."""
-    from ingester import pipeline
-    from ingester.store.datastore import DataStore
-
     found = settings(data_dir, database_url=database_url)
+    within, chosen = _chosen(found.rules_dirs, rules, entity, catalogue, action)
+    job, drop = _job(file, chosen, tenant, source, action, duplicates, dry_run=dry_run)
+    job.empty_erases, job.removal_guard_percent, job.approved = empty_erases, removal_guard, approve or []
     if not found.database_url:
         _make(found.data_dir, "--data-dir")
-    rule = _rule(found, entity, catalogue, rules)
-    store = DataStore.open(found.data_url)
-    store.ensure_tables(rule.catalogue)
-    job, drop = _job(file, rule.entity, tenant, source, duplicates, dry_run=dry_run)
-    job.approved = approve or []
 
-    def run(order: Order, directory: DataDirectory, workspace: Path) -> ImportOutcome:
-        return pipeline.run(order, store, directory, workspace)
+    from ingester import pipeline
+    from ingester.pipeline import Order
+    from ingester.store.datastore import DataStore
 
-    _run(run, job, drop, rule.entity, out, as_json=as_json)
+    with closing(DataStore.open(found.data_url)) as store:
+        store.ensure_tables(within)
+
+        def run(order: Order, directory: DataDirectory, workspace: Path) -> ImportOutcome:
+            for attempt in range(_ATTEMPTS):
+                place = workspace / str(attempt)
+                place.mkdir()
+                try:
+                    return pipeline.run(order, store, directory, place)
+                except TransientError:
+                    if (applied := store.outcome(order.job.id)) is not None:
+                        return applied  # the commit was reached before the trouble
+                    if attempt == _ATTEMPTS - 1:
+                        raise
+                    time.sleep(_FIRST_WAIT_SECONDS * 2**attempt)
+            raise AssertionError("unreachable")
+
+        order = Order(job=job, drop=drop, entity=chosen, referring=within.referring(chosen))
+        _run(run, order, out, published=store.published, as_json=as_json)
 
 
 def validate_file(
     file: _File,
-    entity: _Entity,
+    entity: _EntityName,
+    tenant: _Tenant = "default",
     catalogue: _CatalogueName = None,
     rules: _Rules = None,
-    duplicates: _Duplicates = DuplicateHandling.IGNORE_ALL,
+    source: _Source = "default",
+    action: ActionWord = Action.MERGE,
+    duplicates: Duplicates = DuplicateHandling.IGNORE_ALL,
+    approve: _Approve = None,
     out: _Out = Path(),
     as_json: Json = False,
 ) -> None:
     """Check a file's cells and keys without any database; `import --dry-run` checks references as well."""
+    _, chosen = _chosen(settings().rules_dirs, rules, entity, catalogue, action)
+    job, drop = _job(file, chosen, tenant, source, action, duplicates, dry_run=True)
+    job.approved = approve or []
+
     from ingester import pipeline
+    from ingester.pipeline import Order
 
-    rule = _rule(settings(), entity, catalogue, rules)
-    job, drop = _job(file, rule.entity, "default", "default", duplicates, dry_run=True)
-    _run(pipeline.check, job, drop, rule.entity, out, as_json=as_json)
-
-
-class _Rule(NamedTuple):
-    catalogue: Catalogue
-    entity: Entity
+    _run(pipeline.check, Order(job=job, drop=drop, entity=chosen), out, as_json=as_json)
 
 
-def _rule(found: Settings, wanted: str, catalogue: str | None, folder: Path | None) -> _Rule:
-    """The entity that `--entity`, `--catalogue` and `--rules` name."""
-    catalogues = [load_folder(folder)] if folder is not None else list(in_force(found.rules_dirs).catalogues.values())
-    rules = [
-        _Rule(each, entity)
-        for each in catalogues
-        for entity in each
-        if catalogue in (None, each.name) and wanted in (entity.name, entity.full_name)
-    ]
-    if len(rules) == 1:
-        return rules[0]
-    if not rules:
-        raise UsageError(f"there is no entity '{wanted}'", fix="See `ingester rules list`.")
-    names = ", ".join(rule.entity.full_name for rule in rules)
-    raise UsageError(f"several catalogues have an entity '{wanted}'", fix=f"Say one of {names}.")
+def _chosen(
+    added: Sequence[Path], folder: Path | None, wanted: str, catalogue: str | None, action: Action
+) -> tuple[Catalogue, Entity]:
+    """The entity that `--entity`, `--catalogue` and `--rules` name, and the catalogue it is of."""
+    from ingester.ruleset.choice import choose, refuse_senseless
+    from ingester.ruleset.load import load, load_folder
+    from ingester.ruleset.shipped import with_added
+
+    if folder is not None:
+        catalogues = [load_folder(folder)]
+    else:
+        folders = with_added(added)
+        # A rule file is called after its entity: reading all the others takes longer than checking a small file.
+        file = f"{wanted.rpartition('.')[2]}.yaml"
+        likely = {name: path for name, path in folders.items() if (path / file).is_file()}
+        catalogues = list(load(likely or folders).catalogues.values())
+    entity = choose(catalogues, wanted, catalogue)
+    refuse_senseless(entity, action)
+    return next(each for each in catalogues if each.name == entity.catalogue), entity
 
 
 def _job(
-    file: Path, entity: Entity, tenant: str, source: str, duplicates: DuplicateHandling, *, dry_run: bool
+    file: Path,
+    entity: Entity,
+    tenant: str,
+    source: str,
+    action: Action,
+    duplicates: DuplicateHandling,
+    *,
+    dry_run: bool,
 ) -> tuple[Import, Drop]:
     """The rows that a ledger would hold for this file."""
+    from ingester.store.database import now
+    from ingester.store.ledger_tables import Drop, Import
+
     if file.exists() and not file.is_file():
         raise UsageError(f"{file} is not a regular file", fix="It is read more than once; save it to a file first.")
     try:
@@ -156,6 +197,7 @@ def _job(
         catalogue=entity.catalogue,
         entity=entity.name,
         source=source,
+        action=action,
         dry_run=dry_run,
         duplicate_handling=duplicates,
         status=Status.PROCESSING,
@@ -168,30 +210,29 @@ def _job(
 
 def _run(
     run: Callable[[Order, DataDirectory, Path], ImportOutcome],
-    job: Import,
-    drop: Drop,
-    entity: Entity,
+    order: Order,
     out: Path,
     *,
+    published: Callable[[str], None] = lambda _: None,
     as_json: bool,
 ) -> None:
     """Run one import, put its files into `out`, print what came of it and exit accordingly."""
     from ingester import log
     from ingester.directory import DataDirectory
-    from ingester.pipeline import Order
+    from ingester.outbox import name as outbox_name
 
     log.configure("auto", "WARNING")
     _make(out, "--out")
+    job, drop = order.job, order.drop
     status_file = out / outbox_name.status(drop.name, job.short_id)
     # Beside its destination, so that finished files move by rename.
     with tempfile.TemporaryDirectory(dir=out, prefix=".ingester-") as scratch, _progress(quiet=as_json) as on_phase:
         workspace = Path(scratch)
         try:
-            outcome = run(
-                Order(job=job, drop=drop, entity=entity, on_phase=on_phase), DataDirectory(workspace), workspace
-            )
+            outcome = run(replace(order, on_phase=on_phase), DataDirectory(workspace), workspace)
             for name in outcome.files:
                 (workspace / outcome.workspace / name).rename(out / name)
+            published(job.id)
         except UnreadableFile as error:
             _put(status_file, job, drop, Status.FAILED, error.code, error.reason)
         except Held as error:
@@ -218,6 +259,9 @@ def _make(folder: Path, option: str) -> None:
 
 
 def _put(path: Path, job: Import, drop: Drop, now_is: Status, reason: str, message: str) -> None:
+    from ingester.outbox import status
+    from ingester.store.database import now
+
     found = {"status": now_is.value, "reason": reason, "message": message, "completed_at": status.moment(now())}
     path.write_bytes(status.encode(status.document(job, drop, found)))
 
@@ -225,10 +269,13 @@ def _put(path: Path, job: Import, drop: Drop, now_is: Status, reason: str, messa
 @contextmanager
 def _progress(*, quiet: bool) -> Iterator[Callable[[PhaseRecord], None]]:
     """A bar over the seven phases on a terminal; nothing on a pipe."""
-    console = Console(stderr=True)
-    if quiet or not console.is_terminal:
+    if quiet or not sys.stderr.isatty():
         yield lambda _: None
         return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
     with Progress(
         TextColumn("{task.description:<14}"), BarColumn(), TimeElapsedColumn(), console=console, transient=True
     ) as bar:

@@ -1,18 +1,20 @@
-"""Options that several commands share, and what they open."""
+"""Options that several commands share, and what they open. Heavy parts load when a command opens something."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ingester.directory import DataDirectory
-from ingester.settings import Settings, load
-from ingester.store.ledger import Ledger
+from ingester.domain.status import Action, DuplicateHandling
+
+if TYPE_CHECKING:
+    from ingester.cli.site import Site
+    from ingester.settings import Settings
 
 DataDir = Annotated[
     Path | None,
@@ -20,10 +22,28 @@ DataDir = Annotated[
 ]
 Config = Annotated[Path | None, typer.Option("--config", help="A TOML file of settings.", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+ActionWord = Annotated[Action, typer.Option("--action", help="What is done with the records of a file.")]
+Duplicates = Annotated[
+    DuplicateHandling, typer.Option("--duplicates", help="Which of several rows with one key is kept.")
+]
+EmptyErases = Annotated[
+    bool, typer.Option("--empty-erases", help="An empty cell erases the value of a record that exists.")
+]
+RemovalGuard = Annotated[
+    int,
+    typer.Option(
+        "--removal-guard",
+        help="An overwrite that would remove more than this percentage of its source's records is held; 100: never.",
+        min=0,
+        max=100,
+    ),
+]
 
 
 def settings(data_dir: Path | None = None, config: Path | None = None, **flags: Any) -> Settings:
     """The settings in force; flags that were not given do not count."""
+    from ingester.settings import load
+
     given = {name: value for name, value in {**flags, "data_dir": data_dir}.items() if value not in (None, {})}
     return load(config, **given)
 
@@ -34,18 +54,31 @@ def only_given(**values: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def opened(data_dir: Path | None) -> Iterator[tuple[Ledger, DataDirectory, Settings]]:
-    """The ledger of a data directory, which may be in use by a running service."""
-    found = settings(data_dir)
-    directory = DataDirectory(found.data_dir)
-    directory.create()
-    ledger = Ledger.open(found.ledger_url)
+def opened(data_dir: Path | None) -> Iterator[Site]:
+    """A data directory and its databases, which may be in use by a running service."""
+    from ingester.cli.site import Site
+
+    site = Site(settings(data_dir))
     try:
-        yield ledger, directory, found
+        yield site
     finally:
-        ledger.close()
+        site.close()
 
 
 def print_json(content: Mapping[str, Any] | list[Any]) -> None:
     """One JSON document on standard output."""
     typer.echo(json.dumps(content, ensure_ascii=False, indent=2, default=str))
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table for people; cells are never cut, only folded."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    Console(markup=False, highlight=False).print(table)

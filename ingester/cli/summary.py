@@ -6,8 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
+import typer
 
+_DONE = {
+    "created_count": "created",
+    "updated_count": "updated",
+    "skipped_count": "unchanged",
+    "deleted_count": "deleted",
+    "removed_count": "removed",
+}
+_ALWAYS_SAID = ("created", "updated", "unchanged")
 _ALL_ACCEPTED, _SOME_REFUSED, _FAILED, _STOPPED = 0, 2, 3, 4
 
 
@@ -20,25 +28,26 @@ def exit_code(document: Mapping[str, Any]) -> int:
 
 def print_summary(document: Mapping[str, Any], folder: Path | None = None) -> None:
     """A few lines: how it ended, the counts, the first errors and where the files are."""
-    console = Console(highlight=False, markup=False, soft_wrap=True)
     ended = document["outcome"] or document["reason"] or ""
-    console.print(f"{document['file']['name']}: {document['status']} {ended}".rstrip())
+    typer.echo(f"{document['file']['name']}: {document['status']} {ended}".rstrip())
     if document["message"]:
-        console.print(f"  {document['message']}")
+        typer.echo(f"  {document['message']}")
     stats = document["stats"]
     if stats is not None:
-        console.print(
+        typer.echo(
             f"  {stats['total_rows']:,} rows: {stats['valid_rows']:,} valid, {stats['error_rows']:,} wrong, "
             f"{stats['duplicate_rows']:,} duplicate"
         )
-        if stats["created_count"] is not None:
-            console.print(
-                f"  {stats['created_count']:,} created, {stats['updated_count']:,} updated, "
-                f"{stats['skipped_count']:,} unchanged" + (" (predicted)" if document["dry_run"] else "")
-            )
+        done = ", ".join(
+            f"{stats[count]:,} {word}"
+            for count, word in _DONE.items()
+            if stats[count] or (stats[count] is not None and word in _ALWAYS_SAID)
+        )
+        if done:
+            typer.echo(f"  {done}" + (" (predicted)" if document["dry_run"] else ""))
     for count in document["counts"]:
         field = f" {count['field']}" if count["field"] else ""
-        console.print(f"  {count['rows']:,} x {count['severity']} {count['code']}{field}")
+        typer.echo(f"  {count['rows']:,} x {count['severity']} {count['code']}{field}")
     for name in document["files"].values():
         if name is not None:
-            console.print(f"  see {folder / name if folder is not None else name}")
+            typer.echo(f"  see {folder / name if folder is not None else name}")

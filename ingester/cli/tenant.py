@@ -4,21 +4,15 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich import box
-from rich.console import Console
-from rich.table import Table
 
-from ingester.cli.options import DataDir, Json, opened, print_json
+from ingester.cli.options import DataDir, Json, opened, print_json, print_table
 from ingester.domain.errors import UsageError
-from ingester.outbox import status
-from ingester.routing import Router
-from ingester.ruleset.shipped import in_force
-from ingester.store.ledger_tables import Tenant, TenantKey
-from ingester.store.tenant import Tenants, fingerprint
-from ingester.tenancy import prepare_tenant
+
+if TYPE_CHECKING:
+    from ingester.store.ledger_tables import Tenant, TenantKey
 
 app = typer.Typer(no_args_is_help=True, help="Add, show and remove customers and their keys.")
 
@@ -35,41 +29,38 @@ def add(
     data_dir: DataDir = None,
 ) -> None:
     """Add a customer with its inbox, outbox, archive and docs."""
-    with opened(data_dir) as (ledger, directory, settings):
-        rules = in_force(settings.rules_dirs)
-        known = rules.catalogues
+    from ingester.tenancy import prepare_tenant
+
+    with opened(data_dir) as site:
+        known = site.rules.catalogues
         for wanted in catalogue or ():
             if wanted not in known:
                 raise UsageError(f"there is no catalogue '{wanted}'", fix=f"There are: {', '.join(known)}.")
-        tenant = Tenants(ledger).add(name, catalogue or list(known), timezone)
-        prepare_tenant(directory, Router(rules), tenant)
+        tenant = site.tenants.add(name, catalogue or list(known), timezone)
+        prepare_tenant(site.directory, site.router, tenant)
         typer.echo(f"tenant '{name}' added; next: ingester tenant key {name} add id_ed25519.pub")
 
 
 @app.command("list")
 def list_tenants(data_dir: DataDir = None, as_json: Json = False) -> None:
     """List the customers."""
-    with opened(data_dir) as (ledger, _, _):
-        tenants = Tenants(ledger)
-        found = [_described(tenant, tenants.keys(tenant.name)) for tenant in tenants.all()]
+    with opened(data_dir) as site:
+        found = [_described(tenant, site.tenants.keys(tenant.name)) for tenant in site.tenants.all()]
     if as_json:
         print_json(found)
         return
-    table = Table(box=box.SIMPLE, pad_edge=False)
-    for column in ("tenant", "catalogues", "timezone", "keys"):
-        table.add_column(column)
-    for tenant in found:
-        table.add_row(tenant["name"], ", ".join(tenant["catalogues"]), tenant["timezone"], str(len(tenant["keys"])))
-    Console().print(table)
+    print_table(
+        ("tenant", "catalogues", "timezone", "keys"),
+        [(each["name"], ", ".join(each["catalogues"]), each["timezone"], str(len(each["keys"]))) for each in found],
+    )
 
 
 @app.command()
 def show(name: _Name, data_dir: DataDir = None, as_json: Json = False) -> None:
     """Show one customer, its folders and its keys."""
-    with opened(data_dir) as (ledger, directory, _):
-        tenants = Tenants(ledger)
-        found = _described(tenants.get(name), tenants.keys(name))
-        found["folder"] = str(directory.tenant(name).root.absolute())
+    with opened(data_dir) as site:
+        found = _described(site.tenants.get(name), site.tenants.keys(name))
+        found["folder"] = str(site.directory.tenant(name).root.absolute())
     if as_json:
         print_json(found)
         return
@@ -83,8 +74,8 @@ def show(name: _Name, data_dir: DataDir = None, as_json: Json = False) -> None:
 @app.command()
 def remove(name: _Name, data_dir: DataDir = None) -> None:
     """Remove a customer: its keys stop working at the next login; its files and history stay."""
-    with opened(data_dir) as (ledger, _, _):
-        Tenants(ledger).remove(name)
+    with opened(data_dir) as site:
+        site.tenants.remove(name)
     typer.echo(f"tenant '{name}' removed")
 
 
@@ -108,8 +99,8 @@ def key(
     as_json: Json = False,
 ) -> None:
     """Add, list or remove the SSH public keys that log in as a customer."""
-    with opened(data_dir) as (ledger, _, _):
-        tenants = Tenants(ledger)
+    with opened(data_dir) as site:
+        tenants = site.tenants
         tenants.get(name)
         if verb is _Verb.LIST:
             keys = [_key(key) for key in tenants.keys(name)]
@@ -151,10 +142,14 @@ def _public_key(file: Path) -> str:
 
 
 def _fingerprint(file: Path) -> str:
+    from ingester.store.tenant import fingerprint
+
     return fingerprint(_public_key(file).split()[1])
 
 
 def _described(tenant: Tenant, keys: Any) -> dict[str, Any]:
+    from ingester.outbox import status
+
     return {
         "name": tenant.name,
         "catalogues": tenant.catalogues,
@@ -165,6 +160,8 @@ def _described(tenant: Tenant, keys: Any) -> dict[str, Any]:
 
 
 def _key(key: TenantKey) -> dict[str, Any]:
+    from ingester.outbox import status
+
     return {
         "fingerprint": key.fingerprint,
         "type": key.public_key.split()[0],

@@ -56,6 +56,23 @@ _ALL = (
     _error("drop_missing", "The stored file is gone", "Send the file again."),
     _warning("waits_for_decision", "It waits behind import {expected}", "Approve, reject or remove the held file."),
     _error("canceled", "The import was canceled", "Send the file again if that was not meant."),
+    # --- an overwrite ----------------------------------------------------------------------------------------------
+    _error("empty_overwrite", "A file without rows would remove every record", "Send the whole file, or approve it."),
+    _warning(
+        "mass_removal",
+        "The file leaves out {expected} records, which an overwrite removes",
+        "Send the whole file, or approve it.",
+    ),
+    _warning(
+        "cleanup_skipped",
+        "No record was removed: the key of {expected} rows cannot be read",
+        "Correct these rows and send the whole file again.",
+    ),
+    _warning(
+        "kept_referenced",
+        "Records that the file leaves out were kept, since others refer to {expected}",
+        "Send what refers to them without the reference, then this file again.",
+    ),
     # --- one row -------------------------------------------------------------------------------------------------
     _error(
         "wrong_cell_count",
@@ -78,6 +95,10 @@ _ALL = (
     _error("invalid_email", "Invalid email format", "An address looks like name@example.com."),
     _error("invalid_uri", "Invalid URI format", "An address looks like https://example.com/page."),
     _error("invalid_uuid", "Invalid UUID format", "A UUID looks like 123e4567-e89b-12d3-a456-426614174000."),
+    _error("invalid_binary", "Invalid base64 text", "Send the bytes in base64, with its padding and no line breaks."),
+    _error("invalid_phone", "Invalid phone number", "A number looks like +1 602 555 0134; leave out extensions."),
+    _error("invalid_country", "Invalid country", "Use a code of ISO 3166-1 such as US, or the country's English name."),
+    _error("invalid_currency", "Invalid currency", "Use a code of ISO 4217 such as USD."),
     _error("invalid_enum_value", "Invalid enum value. Expected {expected}", "Use one of the expected values."),
     _error(
         "pattern_mismatch", "Value does not match the pattern {expected}", "See the example in the data dictionary."
@@ -93,8 +114,21 @@ _ALL = (
         "nonexistent_time", "The hour does not exist on that day in {expected}", "Correct the time or add the offset."
     ),
     _error("invalid_text", "Text contains a NUL character", "Remove the character."),
+    # --- the record itself ---------------------------------------------------------------------------------------
+    _error("already_exists", "A record with this key exists already", "Use merge or update to change it."),
+    _error("not_found", "No record with this key exists", "Correct the key, or use merge to create the record."),
+    _error(
+        "still_referenced",
+        "The record cannot be deleted while a {expected} refers to it",
+        "Delete what refers to it first, or with it.",
+    ),
     # --- across entities -----------------------------------------------------------------------------------------
     _error("incomplete_reference", "A reference needs all of {expected}", "Fill in all of them, or none."),
+    _error(
+        "ambiguous_reference",
+        "Several sources have a {expected} with this key",
+        "Send it under the source that the record belongs to.",
+    ),
     _error(
         "reference_not_found",
         "No {expected} with this key exists",

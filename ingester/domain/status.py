@@ -24,6 +24,10 @@ class Action(StrEnum):
     UPDATE = "update"
 
 
+#: An `overwrite` that would remove a larger share of its source's records waits for a decision, unless told otherwise.
+REMOVAL_GUARD_PERCENT = 50
+
+
 class DuplicateHandling(StrEnum):
     """Which of several rows with one key in one file is kept."""
 

@@ -55,13 +55,13 @@ def parse(piece: Piece, width: int, delimiter: str) -> Block:
 
 
 def parse_rows(
-    data: bytes, width: int, delimiter: str, on_ragged: Callable[[csv.InvalidRow], str] | None
+    data: bytes | memoryview, width: int, delimiter: str, on_ragged: Callable[[csv.InvalidRow], str] | None
 ) -> pa.RecordBatch:
     """Well-formed rows as `width` string columns; rows with another cell count go to `on_ragged` in order."""
     names = [str(position) for position in range(width)]
     if not data:
         return pa.record_batch([pa.array([], pa.string())] * width, names=names)
-    if data.startswith(BOM):
+    if data[: len(BOM)] == BOM:
         # Arrow drops a byte order mark where its input begins. In the middle of a file it belongs to the cell; an
         # empty line before it keeps it, and is not a row.
         data = b"\n" + data
@@ -79,7 +79,7 @@ def parse_rows(
     return batches[0] if batches else pa.record_batch([pa.array([], pa.string())] * width, names=names)
 
 
-def require_utf8(raw: bytes, offset: int) -> None:
+def require_utf8(raw: bytes | memoryview, offset: int) -> None:
     """Raise UnreadableFile if `raw`, which stands at `offset` of its file, is not UTF-8."""
     whole = pa.py_buffer(np.array([0, len(raw)], np.int32))
     try:
@@ -87,7 +87,7 @@ def require_utf8(raw: bytes, offset: int) -> None:
         pa.StringArray.from_buffers(1, whole, pa.py_buffer(raw)).validate(full=True)
     except pa.ArrowInvalid:
         try:
-            raw.decode()
+            bytes(raw).decode()
         except UnicodeDecodeError as error:
             raise invalid_encoding(offset + error.start) from None
         raise

@@ -9,6 +9,7 @@ A row ends at LF, CRLF or a CR by itself, outside quotes. A line with nothing on
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,11 +17,15 @@ import numpy.typing as npt
 
 QUOTE, LF, CR = 0x22, 0x0A, 0x0D
 
+#: Bytes searched at a time. The answer to a whole block would be memory that is fresh from the system each time.
+_WINDOW = 1 << 20
+
 #: How many cells with line breaks may hide among lines with literal quotes before `mend` had better decide.
 _ROUNDS = 16
 
 Positions = npt.NDArray[np.int64]
 _Bytes = npt.NDArray[np.uint8]
+_Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,32 +48,57 @@ def cut(data: bytes, at_end: bool, delimiter: str) -> Cut | None:
     `at_end`: nothing follows `data` in its file, so that its last row needs no line end.
     """
     view = np.frombuffer(data, np.uint8)
-    ends = _line_ends(data, view, at_end)
-    if b'"' not in data:
-        return _rows(view, ends, ends[:0], at_end, delimiter)
-    quotes = np.flatnonzero(view == QUOTE)
-    if found := _rows(view, ends, quotes, at_end, delimiter):
+    ends, quotes, inside = _ends_and_quotes(data, view, at_end)
+    found = _rows(view, ends, ends[~inside], quotes, at_end, delimiter)
+    if found or not quotes.size:
         return found
     bounding = _without_literal(view, ends, quotes, delimiter)
-    return None if bounding is None else _rows(view, ends, bounding, at_end, delimiter)
+    if bounding is None:
+        return None
+    inside = (np.searchsorted(bounding, ends) & 1).astype(np.bool_)
+    return _rows(view, ends, ends[~inside], bounding, at_end, delimiter)
 
 
-def _line_ends(data: bytes, view: _Bytes, at_end: bool) -> Positions:
-    """The offset of the last byte of every line end, in quotes or not."""
-    ends = np.flatnonzero(view == LF)
-    if b"\r" not in data:
-        return ends
-    returns = np.flatnonzero(view == CR)
-    if returns[-1] == len(data) - 1:
-        if not at_end:
-            returns = returns[:-1]
-            followed = view[returns + 1]
-        else:
-            followed = np.append(view[returns[:-1] + 1], np.uint8(0))
-    else:
-        followed = view[returns + 1]
-    alone = returns[followed != LF]
-    return np.sort(np.concatenate((ends, alone))) if alone.size else ends
+def _ends_and_quotes(data: bytes, view: _Bytes, at_end: bool) -> tuple[Positions, Positions, _Mask]:
+    """The offset of every line end's last byte and of every quote, and which of the line ends are in quotes."""
+    codes = [code for code in (LF, QUOTE, CR) if code in data]
+    found = _places(view, codes)
+    if CR in codes:
+        found = found[_counts(view, found, at_end)]
+    if QUOTE not in codes:
+        return found, found[:0], np.zeros(found.size, np.bool_)
+    is_quote = view[found] == QUOTE
+    place = np.flatnonzero(~is_quote)
+    ends, quotes = found[place], found[np.flatnonzero(is_quote)]
+    # Whatever stands before a line end and is none itself is a quote.
+    place -= np.arange(place.size)
+    return ends, quotes, (place & 1).astype(np.bool_)
+
+
+def _places(view: _Bytes, codes: Sequence[int]) -> Positions:
+    """Where any of `codes` is."""
+    if not codes:
+        return np.empty(0, np.int64)
+    found = []
+    for at in range(0, view.size, _WINDOW):
+        window = view[at : at + _WINDOW]
+        hit = window == codes[0]
+        for code in codes[1:]:
+            hit |= window == code
+        places = np.flatnonzero(hit)
+        places += at
+        found.append(places)
+    return found[0] if len(found) == 1 else np.concatenate(found)
+
+
+def _counts(view: _Bytes, found: Positions, at_end: bool) -> _Mask:
+    """Which of the places count: all but a CR before an LF, or one that may be, because more follows `view`."""
+    counts = np.ones(found.size, np.bool_)
+    returns = np.flatnonzero(view[found] == CR)
+    after = found[returns] + 1
+    last = after == view.size
+    counts[returns] = np.where(last, at_end, view[np.where(last, 0, after)] != LF)
+    return counts
 
 
 def _verified(view: _Bytes, quotes: Positions, end: int, delimiter: str) -> bool:
@@ -107,9 +137,10 @@ def _without_literal(view: _Bytes, ends: Positions, quotes: Positions, delimiter
     return None
 
 
-def _rows(view: _Bytes, ends: Positions, quotes: Positions, at_end: bool, delimiter: str) -> Cut | None:
-    """The rows if `quotes` are those around cells and in them; None if that cannot be."""
-    row_ends = ends[np.searchsorted(quotes, ends) & 1 == 0] if quotes.size else ends
+def _rows(
+    view: _Bytes, ends: Positions, row_ends: Positions, quotes: Positions, at_end: bool, delimiter: str
+) -> Cut | None:
+    """The rows if `quotes` are those around cells and in them, and `row_ends` those outside; None if that cannot be."""
     if at_end:
         end = view.size
     elif row_ends.size:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from ingester.formats.block import Block, parse
@@ -17,7 +18,7 @@ from ingester.formats.cut import Positions
 from ingester.formats.detect import Detected, detect
 from ingester.formats.header import read_header
 from ingester.formats.piece import Finder, Piece
-from ingester.formats.selection import select
+from ingester.formats.selection import Selection, select
 
 BLOCK_BYTES = 8 << 20
 
@@ -83,28 +84,28 @@ class DelimitedReader:
                 self.truncated = still_open or short_end
                 yield result
 
-    def read_rows(self, wanted: Positions) -> Iterator[tuple[pa.Int64Array, pa.Int64Array, pa.RecordBatch]]:
-        """The rows numbered in `wanted` (sorted) as they were sent, block by block: numbers, lines, string columns.
+    def map_rows(self, wanted: npt.NDArray[np.bool_], function: Callable[[Selection], T]) -> Iterator[T]:
+        """What `function` makes of the rows whose numbers index a true entry of `wanted`, block by block.
 
-        Only after `blocks` or `map` was exhausted; reads only the blocks that hold wanted rows. Rows with too few
-        or too many cells, and broken ones, are made to fit as `selection.select` says.
+        Only after `blocks` or `map` was exhausted; reads only the blocks that hold wanted rows, in file order, and
+        calls `function` in threads.
         """
         width, delimiter = len(self.header), self.detected.delimiter
-        firsts = np.array([extent.first_row for extent in self._extents], np.int64)
-        owners = np.searchsorted(firsts, wanted, side="right") - 1
-
-        def work(part: tuple[Piece, Positions]) -> tuple[pa.Int64Array, pa.Int64Array, pa.RecordBatch]:
-            piece, mine = part
-            rows, cells = select(piece, mine, width, delimiter)
-            return rows, pa.array(piece.lines_of(rows.to_numpy())), cells
+        ends = [*(extent.first_row for extent in self._extents), self.total_rows + 1][1:]
 
         with self._path.open("rb") as file:
             finder = self._finder(file)
+
+            def work(part: tuple[_Extent, Positions]) -> T:
+                extent, rows = part
+                piece = finder.again(extent.offset, extent.end, extent.first_row, extent.first_line)
+                return function(select(piece, rows, width, delimiter))
+
             parts = (
-                (finder.again(extent.offset, extent.end, extent.first_row, extent.first_line), wanted[owners == owner])
-                for owner, extent in ((owner, self._extents[owner]) for owner in np.unique(owners))
+                (extent, extent.first_row + np.flatnonzero(wanted[extent.first_row : end]))
+                for extent, end in zip(self._extents, ends, strict=True)
             )
-            yield from _in_order(work, parts, self._threads)
+            yield from _in_order(work, (part for part in parts if part[1].size), self._threads)
 
     def _finder(self, file: BinaryIO) -> Finder:
         size = self._path.stat().st_size
@@ -126,7 +127,7 @@ def _open_quote(piece: Piece) -> str | None:
 
 def _short_end(piece: Piece, ragged: pa.RecordBatch, width: int) -> str | None:
     """How `piece`, if it is the last, ends in the middle of a row."""
-    if piece.raw.endswith((b"\n", b"\r")) or not ragged.num_rows:
+    if piece.raw[-1] in b"\r\n" or not ragged.num_rows:
         return None
     row, line, cells = (column[-1].as_py() for column in ragged.columns)
     if row == piece.next_row - 1 and cells < width:

@@ -24,8 +24,8 @@ class Piece:
     """
 
     offset: int
-    raw: bytes
-    data: bytes
+    raw: bytes | memoryview
+    data: bytes | memoryview
     starts: Positions
     #: Line ends before each row of `data`; None if row i is line i.
     lines: Positions | None
@@ -58,13 +58,13 @@ class Piece:
 
     def lines_of(self, rows: Positions) -> Positions:
         """The physical line on which each of `rows`, broken ones too, begins."""
-        numbers, lines = self.row_numbers(), self.line_numbers()
-        if self.mended:
-            numbers = np.concatenate((numbers, self.first_row + np.array(self.mended.broken_numbers, np.int64)))
-            lines = np.concatenate((lines, self.first_line + np.array(self.mended.broken_lines, np.int64)))
-            order = np.argsort(numbers)
-            numbers, lines = numbers[order], lines[order]
-        return lines[np.searchsorted(numbers, rows)]
+        if self.mended is None:
+            place = rows - self.first_row
+            return self.first_line + (place if self.lines is None else self.lines[place])
+        numbers = np.concatenate((self.row_numbers(), self.first_row + np.array(self.mended.broken_numbers, np.int64)))
+        lines = np.concatenate((self.line_numbers(), self.first_line + np.array(self.mended.broken_lines, np.int64)))
+        order = np.argsort(numbers)
+        return lines[order][np.searchsorted(numbers[order], rows)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,8 @@ class Finder:
 
     def _find(self, data: bytes, at_end: bool, offset: int, row: int, line: int) -> Piece | None:
         if found := cut(data, at_end, self.delimiter):
-            raw = data[: found.end]
+            # A view: most of a block is copied for nothing otherwise.
+            raw = memoryview(data)[: found.end]
             return Piece(offset, raw, raw, found.starts, found.lines, row, line, found.line_count)
         mended = mend(data, at_end, self.delimiter, self.width, first_line=line)
         if not mended.end:
@@ -116,5 +117,6 @@ class Finder:
         lengths = np.array([0, *map(len, mended.rows)], np.int64)
         starts = np.cumsum(lengths)[:-1]
         lines = np.array(mended.lines, np.int64)
-        raw = data[: mended.end]
-        return Piece(offset, raw, b"".join(mended.rows), starts, lines, row, line, mended.line_count, mended)
+        return Piece(
+            offset, data[: mended.end], b"".join(mended.rows), starts, lines, row, line, mended.line_count, mended
+        )

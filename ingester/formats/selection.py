@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -14,32 +15,44 @@ from ingester.formats.mend import grammar
 from ingester.formats.piece import Piece
 
 
-def select(piece: Piece, wanted: Positions, width: int, delimiter: str) -> tuple[pa.Int64Array, pa.RecordBatch]:
-    """The rows of `piece` numbered in `wanted` (sorted): their numbers, and `width` string columns "0", "1", ...
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Some rows: number and line of each, ascending, and its cells as string columns without nulls "0", "1", ..."""
+
+    rows: Positions
+    lines: Positions
+    cells: pa.RecordBatch
+
+
+def select(piece: Piece, wanted: Positions, width: int, delimiter: str) -> Selection:
+    """The rows of `piece` numbered in `wanted` (sorted), with `width` columns.
 
     A short row is padded with empty cells; the surplus cells of a long one are joined into its last column by the
     delimiter. A line whose quotes are broken is split at every delimiter, its quotes left standing.
     """
     numbers = piece.row_numbers()
-    index = np.flatnonzero(np.isin(numbers, wanted, assume_unique=True))
-    ends = np.append(piece.starts[1:], len(piece.data))
-    data = b"".join([piece.data[start:end] for start, end in zip(piece.starts[index], ends[index], strict=True)])
+    if piece.mended is None:
+        index = wanted - piece.first_row
+    else:
+        index = np.flatnonzero(np.isin(numbers, wanted, assume_unique=True))
     odd: list[tuple[int, list[str]]] = []
+    ragged: list[int] = []
 
     def keep(row: csv.InvalidRow) -> str:
         cells = [cell.decode() for cell in grammar(delimiter).cells(row.text.encode())]
+        ragged.append(row.number - 1)
         odd.append((int(numbers[index[row.number - 1]]), cells))
         return "skip"
 
-    good = parse_rows(data, width, delimiter, keep)
-    good_rows = np.setdiff1d(numbers[index], [row for row, _ in odd], assume_unique=True)
+    good = parse_rows(_bytes_of(piece, index), width, delimiter, keep)
+    good_rows = np.delete(numbers[index], ragged) if ragged else numbers[index]
     if piece.mended:
         asked = set(wanted.tolist())
         for number, line in zip(piece.mended.broken_numbers, piece.mended.broken, strict=True):
             if piece.first_row + number in asked:
                 odd.append((piece.first_row + number, line.decode().split(delimiter)))
     if not odd:
-        return pa.array(good_rows), good
+        return Selection(good_rows, piece.lines_of(good_rows), good)
     rows = np.concatenate((good_rows, np.array([row for row, _ in odd], np.int64)))
     order = np.argsort(rows)
     fitted = pa.record_batch(
@@ -49,7 +62,23 @@ def select(piece: Piece, wanted: Positions, width: int, delimiter: str) -> tuple
         ],
         names=good.schema.names,
     )
-    return pa.array(rows[order]), pa.concat_batches([good, fitted]).take(pa.array(order))
+    rows = rows[order]
+    return Selection(rows, piece.lines_of(rows), pa.concat_batches([good, fitted]).take(pa.array(order)))
+
+
+def _bytes_of(piece: Piece, index: Positions) -> memoryview:
+    """The rows at `index`, one after the other."""
+    if not index.size:
+        return memoryview(b"")
+    # Rows are to their piece what cells are to a column: Arrow gathers them in one go.
+    ends = np.append(piece.starts, len(piece.data)).astype(np.int32)
+    rows = pa.BinaryArray.from_buffers(
+        pa.binary(), piece.starts.size, [None, pa.py_buffer(ends), pa.py_buffer(piece.data)]
+    )
+    picked = rows.take(pa.array(index))
+    size = np.frombuffer(picked.buffers()[1], np.int32)[len(picked)]
+    # Arrow's bytes are signed, and would equal no other bytes.
+    return memoryview(picked.buffers()[2]).cast("B")[:size]
 
 
 def _fit(cells: Sequence[str], width: int, delimiter: str) -> list[str]:

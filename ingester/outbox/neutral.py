@@ -7,22 +7,40 @@ to a spreadsheet and stay as they are. After OWASP's page on CSV injection, with
 
 from __future__ import annotations
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from ingester.checks.cells import content, offsets
 
 _FULL_WIDTH = "\uff1d\uff0b\uff0d\uff20"
 _STARTS_FORMULA = "\\A'*[=+\\-@\\t\\r\\n\\x00" + _FULL_WIDTH + "]"
 _PLAIN_NUMBER = r"\A[+-][0-9]+([.,][0-9]+)*\z"
 
+#: Bytes with which a risky cell may begin; of most cells the first byte is all that need be seen.
+_SUSPECT = np.zeros(256, np.bool_)
+_SUSPECT[list(b"'=+-@\t\r\n\x00" + _FULL_WIDTH[0].encode()[:1])] = True
 
-def neutralised(cells: pa.Array) -> pa.Array:
+
+def neutralised(cells: pa.StringArray) -> pa.StringArray:
     """Text cells, each safe to open in a spreadsheet; same length, same nulls."""
-    risky = pc.match_substring_regex(cells, _STARTS_FORMULA)
-    if not pc.any(risky).as_py():
+    data, bounds = content(cells), offsets(cells)
+    if not data.size:
         return cells
-    plain = pc.match_substring_regex(cells, _PLAIN_NUMBER)
-    quoted = pc.binary_join_element_wise(pa.scalar("'"), cells, "")
-    return pc.if_else(pc.and_not(risky, plain), quoted, cells)
+    first = data[np.minimum(bounds[:-1], data.size - 1)]
+    at = np.flatnonzero(_SUSPECT[first] & (bounds[:-1] < bounds[1:]))
+    if not at.size:
+        return cells
+    suspects = cells.take(pa.array(at))
+    plain = pc.match_substring_regex(suspects, _PLAIN_NUMBER)
+    risky = pc.and_not(pc.match_substring_regex(suspects, _STARTS_FORMULA), plain)
+    changed = at[pc.fill_null(risky, False).to_numpy(zero_copy_only=False)]
+    if not changed.size:
+        return cells
+    mask = np.zeros(len(cells), np.bool_)
+    mask[changed] = True
+    quoted = pc.binary_join_element_wise(pa.scalar("'"), cells.take(pa.array(changed)), "")
+    return pc.replace_with_mask(cells, pa.array(mask), quoted)
 
 
 def restored(cells: pa.Array) -> pa.Array:

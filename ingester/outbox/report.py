@@ -1,7 +1,8 @@
 """Error and rejects CSVs, written in one pass over the rows that have notices.
 
 Nothing of a row was kept but its number and what is wrong with it: cells are read again from the immutable drop.
-Both files are UTF-8 with BOM, complete, safe in a spreadsheet, and bounded in memory by one block.
+Both files are UTF-8 with BOM, complete, safe in a spreadsheet, and bounded in memory by a few blocks. Lines are made in
+the reader's threads and written in file order.
 """
 
 from __future__ import annotations
@@ -15,20 +16,24 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
 
 from ingester.domain.notice import Severity
 from ingester.formats.delimited import DelimitedReader
+from ingester.formats.selection import Selection
 from ingester.outbox.neutral import neutralised
+from ingester.outbox.sheet import BOM, csv_lines
 from ingester.ruleset.columns import ColumnMatch
 from ingester.spill.notices import Kind, Notices
 from ingester.spill.verdict import Verdict
 
-_BOM = b"\xef\xbb\xbf"
 _FIRST = 25
 #: Characters of a cell that the status file quotes; the error CSV has all of it.
 _QUOTED = 200
 _ERROR_COLUMNS = ("row", "line", "key", "field", "code", "severity", "message", "value", "hint")
+_REJECT_COLUMNS = ("_import", "_row", "_errors")
+
+_Positions = npt.NDArray[np.int64]
+_Kinds = npt.NDArray[np.int32]
 
 
 @dataclass(slots=True)
@@ -39,6 +44,10 @@ class Report:
     rejects_written: bool = False
     errors: list[dict[str, Any]] = field(default_factory=list)
     warnings: list[dict[str, Any]] = field(default_factory=list)
+
+    def first(self, severity: Severity) -> list[dict[str, Any]]:
+        """The first notices of one severity."""
+        return self.errors if severity is Severity.ERROR else self.warnings
 
 
 def write(
@@ -55,6 +64,15 @@ def write(
     return _Writer(reader, columns, key, notices, verdict, import_id).write(errors_path, rejects_path)
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The lines of one block, and its first notices for the status file."""
+
+    errors: pa.Buffer
+    rejects: pa.Buffer
+    first: list[tuple[Severity, dict[str, Any]]]
+
+
 class _Writer:
     def __init__(
         self,
@@ -66,30 +84,48 @@ class _Writer:
         import_id: str,
     ) -> None:
         self._reader = reader
-        self._position = {match.field: match.position for match in columns if match.field is not None}
-        self._key = key
+        self._position = {match.key: match.position for match in columns if match.key is not None}
+        self._key = [self._position[name] for name in key if name in self._position]
         self._notices = notices
-        self._kinds = notices.kinds
+        self._merged = notices.merged()
+        self._kinds = kinds = notices.kinds
         self._verdict = verdict
         self._import_id = import_id
         self._report = Report()
+        self._is_error = np.array([kind.severity is Severity.ERROR for kind in kinds], np.bool_)
+        self._said = _texts([_said(kind) for kind in kinds])
+        of_file = [item.kind for item in notices.of_file if item.kind.severity is Severity.ERROR]
+        self._said_of_file = "; ".join(map(_said, of_file))
+        self._field, self._code, self._severity, self._message, self._hint = (
+            neutralised(_texts(texts))
+            for texts in (
+                [kind.field for kind in kinds],
+                [kind.code for kind in kinds],
+                [kind.severity.value for kind in kinds],
+                [kind.message for kind in kinds],
+                [kind.hint for kind in kinds],
+            )
+        )
+        # Many kinds are about the same cells: which, by a number for each set of columns.
+        sets: dict[tuple[int, ...], int] = {}
+        named = [tuple(self._position[name] for name in kind.fields if name in self._position) for kind in kinds]
+        self._set_of_kind = np.array([sets.setdefault(columns, len(sets)) for columns in named], np.int64)
+        self._sets = list(sets)
 
     def write(self, errors_path: Path, rejects_path: Path) -> Report:
         report = self._report
-        rejected = self._verdict.total > self._verdict.valid_rows
         if not self._notices.total:
             return report
-        report.errors_written, report.rejects_written = True, rejected
+        report.errors_written = True
+        report.rejects_written = self._verdict.total > self._verdict.valid_rows
         with errors_path.open("wb") as errors:
-            errors.write(_BOM)
-            _append(errors, _header(_ERROR_COLUMNS))
+            _begin(errors, _ERROR_COLUMNS)
             self._write_file_notices(errors)
-            if not rejected:
+            if not report.rejects_written:
                 self._write_rows(errors, None)
                 return report
             with rejects_path.open("wb") as rejects:
-                rejects.write(_BOM)
-                _append(rejects, _header([*self._reader.header, "_import", "_row", "_errors"]))
+                _begin(rejects, [*self._reader.header, *_REJECT_COLUMNS])
                 self._write_rows(errors, rejects)
         return report
 
@@ -97,127 +133,112 @@ class _Writer:
         for item in self._notices.of_file:
             kind = item.kind
             cells = [None, None, "", kind.field, kind.code, kind.severity.value, kind.message, item.value, kind.hint]
-            _append(errors, [neutralised(pa.array([cell], pa.string())) for cell in cells])
-            self._remember(kind, {"row": None, "line": None, "key": None, "value": item.value or None})
+            errors.write(csv_lines([neutralised(pa.array([cell], pa.string())) for cell in cells]))
+            self._remember(kind.severity, _entry(kind, None, None, None, item.value or None))
 
     def _write_rows(self, errors: BinaryIO, rejects: BinaryIO | None) -> None:
-        merged = self._notices.merged()
-        for rows, lines, cells in self._reader.read_rows(self._wanted()):
-            numbers = rows.to_numpy()
-            notice_rows, kinds = merged.up_to(int(numbers[-1]))
-            place = np.searchsorted(numbers, notice_rows)
-            self._write_errors(errors, numbers, lines, cells, place, kinds)
+        for part in self._reader.map_rows(self._wanted(), self._part):
+            errors.write(part.errors)
             if rejects is not None:
-                self._write_rejects(rejects, numbers, cells, place, kinds)
+                rejects.write(part.rejects)
+            for severity, entry in part.first:
+                self._remember(severity, entry)
 
-    def _wanted(self) -> npt.NDArray[np.int64]:
-        """Numbers of the rows to read again, ascending."""
-        wanted = np.zeros(self._verdict.total + 1, dtype=np.bool_)
-        wanted[self._verdict.bad_rows()] = True
-        for rows in self._notices.merged().rows():
+    def _wanted(self) -> npt.NDArray[np.bool_]:
+        """Which rows to read again, by number."""
+        wanted = self._verdict.bad()
+        for rows in self._merged.rows():
             wanted[rows] = True
-        return np.flatnonzero(wanted).astype(np.int64)
+        return wanted
 
-    def _write_errors(
-        self,
-        errors: BinaryIO,
-        numbers: npt.NDArray[np.int64],
-        lines: pa.Array,
-        cells: pa.RecordBatch,
-        place: npt.NDArray[np.int64],
-        kinds: npt.NDArray[np.int32],
-    ) -> None:
+    def _part(self, selection: Selection) -> _Part:
+        """The lines about some rows; called in several threads at once."""
+        rows, kinds = self._merged.between(int(selection.rows[0]), int(selection.rows[-1]))
+        place = np.searchsorted(selection.rows, rows)
+        errors, first = self._errors(selection, place, kinds)
+        return _Part(errors, self._rejects(selection, place, kinds), first)
+
+    def _errors(
+        self, selection: Selection, place: _Positions, kinds: _Kinds
+    ) -> tuple[pa.Buffer, list[tuple[Severity, dict[str, Any]]]]:
         if not len(kinds):
-            return
-        at = pa.array(place)
-        number = pa.array(numbers).take(at)
-        line = lines.take(at)
-        keys = _joined([cells.column(self._position[name]) for name in self._key if name in self._position], cells)
-        key = keys.take(at)
-        value = self._values(cells, place, kinds)
-
-        def constant(texts: list[str]) -> pa.Array:
-            return pa.array(texts, pa.string()).take(pa.array(kinds))
-
-        _append(
-            errors,
+            return _NOTHING, []
+        at, kind = pa.array(place), pa.array(kinds)
+        row, line = pa.array(selection.rows).take(at), pa.array(selection.lines).take(at)
+        key = _joined([selection.cells.column(position) for position in self._key], selection.cells).take(at)
+        value = self._values(selection.cells, place, kinds)
+        lines = csv_lines(
             [
-                number,
+                row,
                 line,
                 neutralised(key),
-                constant([kind.field for kind in self._kinds]),
-                constant([kind.code for kind in self._kinds]),
-                constant([kind.severity.value for kind in self._kinds]),
-                neutralised(constant([kind.message for kind in self._kinds])),
+                *(texts.take(kind) for texts in (self._field, self._code, self._severity, self._message)),
                 neutralised(value),
-                constant([kind.hint for kind in self._kinds]),
-            ],
+                self._hint.take(kind),
+            ]
         )
-        self._remember_first(kinds, number, line, key, value)
+        return lines, [
+            (said.severity, _entry(said, row[i].as_py(), line[i].as_py(), key[i].as_py(), value[i].as_py()))
+            for i, said in ((i, self._kinds[kinds[i]]) for i in self._first(kinds))
+        ]
 
-    def _values(self, cells: pa.RecordBatch, place: npt.NDArray[np.int64], kinds: npt.NDArray[np.int32]) -> pa.Array:
+    def _values(self, cells: pa.RecordBatch, place: _Positions, kinds: _Kinds) -> pa.Array:
         """The cell, or the joined cells, that each notice is about."""
+        which = self._set_of_kind[kinds]
         parts, positions = [], []
-        for number in np.unique(kinds):
-            at = np.flatnonzero(kinds == number)
-            fields = [name for name in self._kinds[number].fields if name in self._position]
-            picked = [cells.column(self._position[name]).take(pa.array(place[at])) for name in fields]
+        for number in np.flatnonzero(np.bincount(which)):
+            at = np.flatnonzero(which == number)
+            picked = [cells.column(position).take(pa.array(place[at])) for position in self._sets[number]]
             parts.append(_joined(picked, at))
             positions.append(at)
-        order = np.argsort(np.concatenate(positions), kind="stable")
+        if len(parts) == 1:
+            return parts[0]
+        order = np.empty(len(kinds), np.int64)
+        order[np.concatenate(positions)] = np.arange(len(kinds))
         return pa.concat_arrays(parts).take(pa.array(order))
 
-    def _write_rejects(
-        self,
-        rejects: BinaryIO,
-        numbers: npt.NDArray[np.int64],
-        cells: pa.RecordBatch,
-        place: npt.NDArray[np.int64],
-        kinds: npt.NDArray[np.int32],
-    ) -> None:
-        bad = ~self._verdict.good(numbers)
-        texts = pa.array([_said(kind) for kind in self._kinds], pa.string()).take(pa.array(kinds))
-        offsets = np.searchsorted(place, np.arange(len(numbers) + 1)).astype(np.int32)
-        said = pc.binary_join(pa.ListArray.from_arrays(pa.array(offsets), texts), "; ")
-        of_file = "; ".join(_said(item.kind) for item in self._notices.of_file if item.kind.severity is Severity.ERROR)
-        if of_file:
-            separate = pc.if_else(pc.equal(said, ""), of_file, pc.binary_join_element_wise(of_file, said, "; "))
-            said = separate
-        keep = pa.array(bad)
-        columns = [neutralised(column.filter(keep)) for column in cells.columns]
-        count = int(bad.sum())
-        if count:
-            columns += [
-                pa.repeat(self._import_id, count),
-                pa.array(numbers).filter(keep),
-                neutralised(said.filter(keep)),
-            ]
-            _append(rejects, columns)
+    def _first(self, kinds: _Kinds) -> list[int]:
+        """Those that may be among the first of the file, in order."""
+        error = self._is_error[kinds]
+        found: set[int] = set()
+        for severity, mask in ((Severity.ERROR, error), (Severity.WARNING, ~error)):
+            # Blocks come in order: once there are enough, no later block has anything to add.
+            if len(self._report.first(severity)) < _FIRST:
+                found.update(np.flatnonzero(mask)[:_FIRST].tolist())
+        return sorted(found)
 
-    def _remember_first(
-        self, kinds: npt.NDArray[np.int32], number: pa.Array, line: pa.Array, key: pa.Array, value: pa.Array
-    ) -> None:
-        report = self._report
-        if len(report.errors) >= _FIRST and len(report.warnings) >= _FIRST:
-            return
-        is_error = np.array([kind.severity is Severity.ERROR for kind in self._kinds])[kinds]
-        for at in sorted({*np.flatnonzero(is_error)[:_FIRST].tolist(), *np.flatnonzero(~is_error)[:_FIRST].tolist()}):
-            self._remember(
-                self._kinds[kinds[at]],
-                {
-                    "row": number[at].as_py(),
-                    "line": line[at].as_py(),
-                    "key": key[at].as_py(),
-                    "value": value[at].as_py(),
-                },
-            )
+    def _rejects(self, selection: Selection, place: _Positions, kinds: _Kinds) -> pa.Buffer:
+        bad = ~self._verdict.good(selection.rows)
+        if not bad.any():
+            return _NOTHING
+        bounds = np.searchsorted(place, np.arange(len(selection.rows) + 1)).astype(np.int32)
+        said = pc.binary_join(pa.ListArray.from_arrays(pa.array(bounds), self._said.take(pa.array(kinds))), "; ")
+        if of_file := self._said_of_file:
+            said = pc.if_else(pc.equal(said, ""), of_file, pc.binary_join_element_wise(of_file, said, "; "))
+        columns = [*selection.cells.columns, pa.repeat(self._import_id, len(bad)), pa.array(selection.rows), said]
+        if not bad.all():
+            keep = pa.array(bad)
+            columns = [column.filter(keep) for column in columns]
+        return csv_lines([neutralised(column) if pa.types.is_string(column.type) else column for column in columns])
 
-    def _remember(self, kind: Kind, where: dict[str, Any]) -> None:
-        first = self._report.errors if kind.severity is Severity.ERROR else self._report.warnings
+    def _remember(self, severity: Severity, entry: dict[str, Any]) -> None:
+        first = self._report.first(severity)
         if len(first) < _FIRST:
-            place = {"row": where["row"], "line": where["line"], "key": _short(where["key"])}
-            said = {"field": kind.field or None, "code": kind.code, "message": kind.message, "hint": kind.hint}
-            first.append({**place, **said, "value": _short(where["value"])})
+            first.append(entry)
+
+
+_NOTHING = pa.py_buffer(b"")
+
+
+def _texts(texts: list[str]) -> pa.StringArray:
+    return pa.array(texts, pa.string())
+
+
+def _entry(kind: Kind, row: int | None, line: int | None, key: str | None, value: str | None) -> dict[str, Any]:
+    """One notice as the status file lists it."""
+    place = {"row": row, "line": line, "key": _short(key)}
+    said = {"field": kind.field or None, "code": kind.code, "message": kind.message, "hint": kind.hint}
+    return {**place, **said, "value": _short(value)}
 
 
 def _short(text: str | None) -> str | None:
@@ -228,24 +249,13 @@ def _said(kind: Kind) -> str:
     return f"{kind.field}: {kind.message}" if kind.field else kind.message
 
 
-def _joined(columns: list[pa.Array], like: pa.RecordBatch | npt.NDArray[np.int64]) -> pa.Array:
+def _joined(columns: list[pa.Array], like: pa.RecordBatch | _Positions) -> pa.Array:
     """Cells side by side with `|` between; empty text where there is no column."""
     if not columns:
         return pa.repeat("", len(like))
     return columns[0] if len(columns) == 1 else pc.binary_join_element_wise(*columns, "|")
 
 
-def _header(names: Sequence[str]) -> list[pa.Array]:
-    return [neutralised(pa.array([name], pa.string())) for name in names]
-
-
-def _append(file: BinaryIO, columns: list[pa.Array]) -> None:
-    """Write columns as CSV lines, quoting only what needs it."""
-    # The writer puts quotes around an empty text but not around a null.
-    cells = [
-        pc.if_else(pc.equal(column, ""), None, column) if pa.types.is_string(column.type) else column
-        for column in columns
-    ]
-    batch = pa.RecordBatch.from_arrays(cells, names=[str(i) for i in range(len(cells))])
-    options = pa.csv.WriteOptions(include_header=False, quoting_style="needed")
-    pa.csv.write_csv(batch, file, write_options=options)
+def _begin(file: BinaryIO, names: Sequence[str]) -> None:
+    file.write(BOM)
+    file.write(csv_lines([neutralised(_texts([name])) for name in names]))

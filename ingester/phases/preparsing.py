@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from ingester.domain import notice
 from ingester.domain.phase import PhaseName, PhaseRecord
 from ingester.domain.status import DuplicateHandling
 from ingester.phases.account import Account
-from ingester.ruleset.model import Entity
+from ingester.ruleset.model import Entity, column_name
 from ingester.spill.notices import Kind, Notices
 from ingester.spill.repeats import FIRST, IDENTICAL, LAST, repeats
 from ingester.spill.rows import ROW, Rows
@@ -23,9 +21,7 @@ _SAID = {
 }
 
 
-def run(
-    rows: Rows, entity: Entity, notices: Notices, verdict: Verdict, workspace: Path, policy: DuplicateHandling
-) -> PhaseRecord:
+def run(rows: Rows, entity: Entity, notices: Notices, verdict: Verdict, policy: DuplicateHandling) -> PhaseRecord:
     """Refuse duplicates among the rows that are good so far. Exact copies are no conflict: the first is kept."""
     account = Account(PhaseName.PREPARSING)
     total = verdict.valid_rows
@@ -34,7 +30,7 @@ def run(
     conflict = Kind("duplicate_row", entity.primary_key, notice.message("duplicate_row", expected=_SAID[policy]))
     copy = Kind("identical_row", entity.primary_key, notice.message("identical_row"))
     found: dict[Kind, list[np.ndarray[tuple[int], np.dtype[np.int64]]]] = {conflict: [], copy: []}
-    for repeated in repeats(rows, entity.primary_key, verdict.good, workspace):
+    for repeated in repeats(rows, tuple(map(column_name, entity.primary_key)), verdict.good):
         numbers = repeated[ROW].to_numpy()
         identical = repeated[IDENTICAL].to_numpy()
         found[copy].append(numbers[identical & (numbers != repeated[FIRST].to_numpy())])

@@ -1,11 +1,13 @@
 """Phase 1: read the drop block by block, map columns to fields, check and cast every cell, spill the typed rows.
 
-Reading and checking run together in the reader's threads; only spilling is done here, in file order. Rows with a
-wrong cell are spilled too, the cell as null, so that later phases can report everything else that is wrong with them.
+Reading and checking run together in the reader's threads, and so does hashing what may not come twice, while it is at
+hand; only spilling is done here, in file order. Rows with a wrong cell are spilled too, the cell as null, so that later
+phases can report everything else that is wrong with them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +23,8 @@ from ingester.formats.block import Block
 from ingester.formats.delimited import DelimitedReader
 from ingester.phases.account import Account
 from ingester.ruleset.columns import ColumnMatch, match_columns
-from ingester.ruleset.model import Entity
+from ingester.ruleset.model import Entity, column_name
+from ingester.spill import hashes
 from ingester.spill.notices import Kind, Notices
 from ingester.spill.rows import Rows, RowWriter
 from ingester.spill.verdict import Verdict
@@ -57,14 +60,22 @@ def run(
     timezone: str,
     block_bytes: int,
     truncation_approved: bool,
+    whole: Entity | None = None,
 ) -> Prevalidated:
-    """Check every cell of `drop`. Raises UnreadableFile, or Held when the last record is cut off."""
+    """Check every cell of `drop` that the rules of `entity` ask for; columns that only `whole` has are left alone.
+
+    Raises UnreadableFile, or Held when the last record is cut off.
+    """
     account = Account(PhaseName.PREVALIDATION)
     reader = DelimitedReader(drop, block_bytes=block_bytes)
-    columns = tuple(match_columns(reader.header, entity))
+    columns = tuple(match_columns(reader.header, whole or entity))
     usable = _report_columns(columns, entity, notices)
-    fields = {match.field: match.position for match in columns if match.field is not None}
-    provided = tuple(field.name for field in entity.fields if field.name in fields)
+    asked = {field.name for field in entity.fields}
+    cells = {match.key: match for match in columns if match.key is not None and match.field in asked}
+    fields = {key: match.field for key, match in cells.items() if match.field is not None}
+    provided = set(fields.values())
+    spilled_as = tuple(dict.fromkeys(field.column for field in entity.fields if field.name in provided))
+    distinct = _distinct(entity, spilled_as)
     compiled = CompiledEntity(entity, timezone)
     wrong_width = Kind("wrong_cell_count", (), notice.message("wrong_cell_count", expected=str(len(reader.header))))
     broken = Kind("broken_quotes", (), notice.message("broken_quotes"))
@@ -75,14 +86,17 @@ def run(
         last_row = int(max(numbers[-1] if len(numbers) else 0, ragged[-1] if len(ragged) else 0))
         if not usable:
             return _CheckedBlock(numbers, {}, [], last_row)
-        checked = compiled.check({name: block.table.column(fields[name]) for name in provided})
+        checked = compiled.check({key: block.table.column(match.position) for key, match in cells.items()}, fields)
         found = [
-            (Kind(finding.code, (finding.field,), finding.message, said_hint=finding.hint), numbers[finding.positions])
-            for finding in checked.findings
+            (Kind(each.code, each.fields, each.message, each.severity, each.hint), numbers[each.positions])
+            for each in checked.findings
         ]
         cut = block.ragged.column("cells").to_numpy() == 0
         found += [(broken, ragged[cut]), (wrong_width, ragged[~cut])]
-        return _CheckedBlock(numbers, checked.columns, found, last_row)
+        typed = {name: checked.columns[name] for name in spilled_as}
+        for group in distinct:
+            typed[hashes.column_of(group)] = pa.array(hashes.hashes([typed[name] for name in group]))
+        return _CheckedBlock(numbers, typed, found, last_row)
 
     spilled = workspace / "rows.arrow"
     with RowWriter(spilled) as writer:
@@ -90,19 +104,27 @@ def run(
             verdict.extend(block.last_row)
             verdict.reject(notices.add(PhaseName.PREVALIDATION, block.found))
             if usable and len(block.rows):
-                writer.write(pa.array(block.rows), {name: block.columns[name] for name in provided})
+                writer.write(pa.array(block.rows), block.columns)
     if reader.truncated is not None and not truncation_approved:
         raise Held("possibly_truncated", notice.message("possibly_truncated", expected=reader.truncated))
     if not usable:
         verdict.reject_all()
     record = account.close(total=verdict.total, error=verdict.error_rows)
-    return Prevalidated(reader, columns, Rows(spilled, provided), not usable, record)
+    return Prevalidated(reader, columns, Rows(spilled, spilled_as), not usable, record)
+
+
+def _distinct(entity: Entity, spilled: Sequence[str]) -> list[tuple[str, ...]]:
+    """The columns, alone or together, whose values later phases expect to differ from row to row."""
+    unique = [(field.name,) for field in entity.fields if field.constraints.unique]
+    groups = dict.fromkeys(tuple(map(column_name, names)) for names in (entity.primary_key, *unique) if names)
+    return [group for group in groups if set(group) <= set(spilled)]
 
 
 def _report_columns(columns: tuple[ColumnMatch, ...], entity: Entity, notices: Notices) -> bool:
     """Notices about the header; False where they make every row wrong."""
     found = [match.field for match in columns if match.field is not None]
-    twice = sorted({name for name in found if found.count(name) > 1})
+    keys = [(match.field, match.member) for match in columns]
+    twice = sorted({match.key for match in columns if match.key and keys.count((match.field, match.member)) > 1})
     missing = [
         field.name
         for field in entity.fields

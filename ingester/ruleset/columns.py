@@ -1,11 +1,14 @@
-"""Which column of a file is which field of an entity: by name, then by alias, whatever the case and spacing."""
+"""Which column of a file is which field of an entity: by name, by alias or by a family's prefix.
+
+Case and spacing never matter. A family takes every column that begins with its prefix and that no other field takes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ingester.ruleset.model import Entity
+from ingester.ruleset.model import Entity, Field
 from ingester.ruleset.naming import fold_header
 
 
@@ -16,8 +19,15 @@ class ColumnMatch:
     position: int
     column: str
     field: str | None = None
-    #: `name` or `alias`.
+    #: `name`, `alias` or `family`.
     matched_by: str | None = None
+    #: Of a column of a family, what follows the prefix, as sent: `tier` of `customFields.tier`.
+    member: str | None = None
+
+    @property
+    def key(self) -> str | None:
+        """What checks and reports call the column: its field, or its own header where the field is a family."""
+        return self.column if self.member is not None else self.field
 
     @property
     def score(self) -> float | None:
@@ -26,9 +36,12 @@ class ColumnMatch:
 
 
 def match_columns(header: Sequence[str], entity: Entity) -> Iterator[ColumnMatch]:
-    """Match each column of `header`; two columns may match one field, which is for the caller to refuse."""
-    names = {fold_header(field.name): field.name for field in entity.fields}
-    aliases = {fold_header(alias): field.name for field in entity.fields for alias in field.aliases}
+    """Match each column of `header`; two may match one field, or one member, which is for the caller to refuse."""
+    plain = [field for field in entity.fields if not field.is_family]
+    names = {fold_header(field.name): field.name for field in plain}
+    aliases = {fold_header(alias): field.name for field in plain for alias in field.aliases}
+    # The longest prefix first: `a.b.c` is of the family `a.b.{name}` before it is of `a.{name}`.
+    families = sorted((field for field in entity.fields if field.is_family), key=lambda field: -field.prefix.count("."))
     for position, column in enumerate(header):
         folded = fold_header(column)
         if folded in names:
@@ -36,4 +49,14 @@ def match_columns(header: Sequence[str], entity: Entity) -> Iterator[ColumnMatch
         elif folded in aliases:
             yield ColumnMatch(position, column, aliases[folded], "alias")
         else:
-            yield ColumnMatch(position, column)
+            yield _of_family(position, column, families)
+
+
+def _of_family(position: int, column: str, families: Sequence[Field]) -> ColumnMatch:
+    for family in families:
+        # Folding may change the length, dots it leaves alone: so the column is cut at its dots.
+        parts = column.split(".", family.prefix.count("."))
+        member = parts.pop().strip()
+        if member and fold_header(".".join(parts) + ".") == fold_header(family.prefix):
+            return ColumnMatch(position, column, family.name, "family", member)
+    return ColumnMatch(position, column)

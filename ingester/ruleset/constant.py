@@ -1,99 +1,110 @@
-"""Constants written in rule files (bounds, enum values, defaults, examples): YAML value → cell text → typed value.
+"""Constants written in rule files (bounds, enum values, defaults, examples): YAML value → the text of a cell.
 
-The text is what a customer would write in a cell. Casting the cells themselves is the work of `ingester.checks`,
-whole columns at a time. Here only the forms of the standard's `default` format are accepted, the strictest of those
-there, so that any reader of Table Schema understands the file.
+The text is what a customer would write in a cell of that field. A YAML text is taken as such a cell; a YAML number,
+boolean, list or mapping is plain, and written as the field's options say. What the text means is `cast`'s business.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime, time
+import json
 from decimal import Decimal
 
-from ingester.ruleset.document import MAX_DIGITS, Node
-from ingester.ruleset.model import FieldType, Scalar
+from ingester.ruleset.cast import cast
+from ingester.ruleset.document import BareDate, Node
+from ingester.ruleset.model import Field, FieldType
 
-_INTEGER = re.compile(r"[-+]?[0-9]+", re.ASCII)
-_NUMBER = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)", re.ASCII)
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
-_TIME = re.compile(r"[0-9]{2}:[0-9]{2}:[0-9]{2}", re.ASCII)
-_DATETIME = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[-+][0-9]{2}:[0-9]{2})?", re.ASCII
-)
-_EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(\.[^@\s.]+)+")
-_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:\S+")
-_UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+_NUMERIC = frozenset({FieldType.INTEGER, FieldType.NUMBER, FieldType.YEAR})
+_TEXT = frozenset({FieldType.STRING, FieldType.ANY})
+_JSON = frozenset({FieldType.OBJECT, FieldType.GEOJSON})
 
 
-def cell_text(node: Node, kind: FieldType, delimiter: str = "|") -> str:
+def cell_text(node: Node, field: Field) -> str:
     """The cell a customer would write for this YAML value; ValueError, whose message is a hint, if there is none."""
     match node.value:
-        case list() if kind is FieldType.ARRAY:
-            items = [cell_text(item, FieldType.STRING) for item in node.value]
-            if any(not item or delimiter in item for item in items):
-                raise ValueError(f"its items may not be empty or hold the delimiter {delimiter}")
-            return delimiter.join(items)
-        case _ if kind is FieldType.ARRAY:
+        case list() if field.type in {FieldType.ARRAY, FieldType.LIST}:
+            return _joined(node.value, field.delimiter)
+        case _ if field.type is FieldType.ARRAY:
             raise ValueError("write a list: [one, two]")
+        case list() if field.type is FieldType.GEOPOINT and field.format != "object":
+            if any(isinstance(item.value, str) for item in node.value):
+                raise ValueError("write the two numbers without quotes")
+            text = json_text(node)
+            return text if field.format == "array" else text.strip("[]")
+        case dict() if field.type in _JSON:
+            return json_text(node)
+        case BareDate() if field.type in _TEXT:
+            raise ValueError("put it in quotes")
         case str():
             return node.value
-        case bool() | int() | Decimal() if kind is FieldType.STRING:
+        case bool() | int() | Decimal() if field.type in _TEXT:
             raise ValueError("put it in quotes")
-        case bool():
-            return str(node.value).lower()
+        case bool() if field.type is FieldType.BOOLEAN:
+            return field.true_values[0] if node.value else field.false_values[0]
+        case bool() if field.type is not FieldType.BOOLEAN:
+            raise ValueError("not true or false")
+        case int() | Decimal() if field.type in _NUMERIC:
+            plain = f"{node.value:f}" if isinstance(node.value, Decimal) else str(node.value)
+            return plain.replace(".", field.decimal_char)
         case int() | Decimal():
-            return f"{node.value:f}" if isinstance(node.value, Decimal) else str(node.value)
+            raise ValueError("put it in quotes")
     raise ValueError("write a single value")
 
 
-def cast(kind: FieldType, text: str) -> Scalar:
-    """The typed value of a cell; ValueError, whose message is a hint, if it has none. Datetimes come out in UTC.
+def accepted_text(node: Node, field: Field) -> str:
+    """The same for `accepted`, where a text is a cell whatever the type: that is what the list is about."""
+    if isinstance(node.value, str) and not isinstance(node.value, BareDate):
+        return node.value
+    return cell_text(node, field)
 
-    An array comes out as its text: only its number of items is ever compared.
+
+def is_plain(node: Node, field: Field) -> bool:
+    """Whether a number means the same to readers that know none of the field's options, as some of Table Schema."""
+    if not isinstance(node.value, str) or field.type not in {FieldType.INTEGER, FieldType.NUMBER}:
+        return True
+    try:
+        cast(Field(name="", type=field.type), node.value)
+    except ValueError:
+        return False
+    return True
+
+
+def members_text(node: Node, field: Field) -> str:
+    """The example of a family, a mapping of member → cell, as JSON; ValueError, whose message is a hint, if it is none.
+
+    Only of the type `any` can it be a mapping, which no other type's readers would take; else it is one cell, of a
+    member called `example`.
     """
-    return _CASTS[kind](text)
+    if not isinstance(node.value, dict):
+        return json.dumps({"example": cell_text(node, field)}, ensure_ascii=False)
+    if field.type is not FieldType.ANY:
+        raise ValueError(f"write one cell of the type {field.type}; a mapping of names to cells needs the type any")
+    if not node.value or any(not name.strip() for name in node.value):
+        raise ValueError("write names and cells: {tier: gold}")
+    return json.dumps({name: cell_text(cell, field) for name, cell in node.value.items()}, ensure_ascii=False)
 
 
-def _matched(pattern: re.Pattern[str], text: str, hint: str) -> str:
-    if not pattern.fullmatch(text) or len(text) > MAX_DIGITS:
-        raise ValueError(hint)
-    return text
+def json_text(node: Node) -> str:
+    """The node as JSON; numbers are written as they stand."""
+    match node.value:
+        case dict():
+            return (
+                "{"
+                + ", ".join(
+                    f"{json.dumps(key, ensure_ascii=False)}: {json_text(each)}" for key, each in node.value.items()
+                )
+                + "}"
+            )
+        case list():
+            return "[" + ", ".join(map(json_text, node.value)) + "]"
+        case Decimal():
+            return f"{node.value:f}"
+        case BareDate():
+            raise ValueError(f"put {node.value} in quotes")
+    return json.dumps(node.value, ensure_ascii=False)
 
 
-def _boolean(text: str) -> bool:
-    if text not in {"true", "false"}:
-        raise ValueError("write true or false")
-    return text == "true"
-
-
-def _date(text: str) -> date:
-    return date.fromisoformat(_matched(_DATE, text, "write YYYY-MM-DD"))
-
-
-def _time(text: str) -> time:
-    return time.fromisoformat(_matched(_TIME, text, "write HH:MM:SS"))
-
-
-def _datetime(text: str) -> datetime:
-    value = datetime.fromisoformat(_matched(_DATETIME, text, "write YYYY-MM-DDTHH:MM:SSZ"))
-    # Table Schema's own default: a constant without an offset is UTC. Cells differ, they follow the feed's timezone.
-    return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
-
-
-_CASTS: Mapping[FieldType, Callable[[str], Scalar]] = {
-    FieldType.STRING: str,
-    FieldType.INTEGER: lambda text: int(_matched(_INTEGER, text, "write digits only")),
-    FieldType.NUMBER: lambda text: Decimal(_matched(_NUMBER, text, "write a plain number such as 12.50")),
-    FieldType.BOOLEAN: _boolean,
-    FieldType.DATE: _date,
-    FieldType.TIME: _time,
-    FieldType.DATETIME: _datetime,
-    FieldType.ARRAY: str,
-}
-
-#: The formats each type knows beside `default`, and the least that an example or default of that format looks like.
-FORMATS: Mapping[FieldType, Mapping[str, re.Pattern[str]]] = {
-    FieldType.STRING: {"email": _EMAIL, "uri": _URI, "uuid": _UUID},
-}
+def _joined(items: list[Node], delimiter: str) -> str:
+    texts = [cell_text(item, Field(name="")) for item in items]
+    if any(not text or delimiter in text for text in texts):
+        raise ValueError(f"its items may not be empty or hold the delimiter {delimiter}")
+    return delimiter.join(texts)

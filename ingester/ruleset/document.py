@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -38,6 +39,12 @@ class Node:
 
     value: Value
     line: int
+
+
+class BareDate(str):
+    """A date without quotes: text to us, but most readers of YAML make a date of it."""
+
+    __slots__ = ()
 
 
 Value = str | bool | int | Decimal | list[Node] | dict[str, Node] | None
@@ -142,7 +149,40 @@ class _Tree:
             case "bool" | "int" | "float" as kind:
                 meaning = {"bool": "true or false", "int": "an integer", "float": "a number"}[kind]
                 self.report.add(line, key, f"YAML reads a bare {text[:40]} as {meaning}: quote it, or write it plainly")
+            case "timestamp":
+                return BareDate(text)
+            case "value":
+                self.report.add(line, key, f"put {text} in quotes")
         return text
+
+
+def line_of(path: Path, key: str) -> int:
+    """Where a dotted key of a rule file stands, or the nearest key above it; 0 if the file cannot be read."""
+    try:
+        node = parse(path.read_bytes(), Report(path))
+    except OSError:
+        node = None
+    line = node.line if node is not None else 0
+    parts = key.split(".")
+    while parts and node is not None:
+        found, parts = _below(node, parts)
+        if found is None:
+            break
+        node, line = found, found.line
+    return line
+
+
+def _below(node: Node, parts: list[str]) -> tuple[Node | None, list[str]]:
+    """The node that the first of the parts lead to, and those left; an item of a list is known by its whole name."""
+    if isinstance(node.value, dict):
+        return node.value.get(parts[0]), parts[1:]
+    if isinstance(node.value, list):
+        for item in node.value:
+            name = item.value.get("name") if isinstance(item.value, dict) else None
+            words = str(name.value).split(".") if name is not None else []
+            if words and parts[: len(words)] == words:
+                return item, parts[len(words) :]
+    return None, []
 
 
 def _line(event: Any) -> int:

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
 from pathlib import Path
 
 from ingester.domain.name import ENTITY_PATTERN, RESERVED_ENTITIES
+from ingester.ruleset.check import read_checks
+from ingester.ruleset.clash import refuse_clashes
 from ingester.ruleset.document import parse
 from ingester.ruleset.draft import Draft
 from ingester.ruleset.field import read_field
 from ingester.ruleset.mistake import Report
-from ingester.ruleset.model import Entity, Field
-from ingester.ruleset.naming import fold, fold_header
+from ingester.ruleset.model import Entity, Field, FieldType
+from ingester.ruleset.naming import fold
 from ingester.ruleset.reference import read_foreign_keys
 from ingester.ruleset.section import Section
 
-#: Columns that every target table has of its own, or that come with every row on its way there.
-SERVICE_COLUMNS = frozenset(
-    {"id", "tenant_id", "source", "extra", "import_id", "import_row", "created_at", "updated_at"}
-)
+#: What one value can be written in several ways of.
+_NO_KEYS = frozenset({FieldType.ARRAY, FieldType.LIST, FieldType.OBJECT, FieldType.GEOJSON, FieldType.GEOPOINT})
 #: PostgreSQL cuts names at 63 bytes without a word; the rest is for the suffixes of indexes and staging tables.
 MAX_TABLE_NAME = 50
 
@@ -38,15 +37,15 @@ def read_entity(path: Path, data: bytes, catalogue: str) -> Draft:
     missing = _missing_values(section)
     lines = draft.lines
     fields = _fields(section, frozenset(missing), lines)
-    names = [field.name for field in fields]
-    primary_key = section.names("primaryKey", names, "field")
-    foreign_keys = read_foreign_keys(section, names, path.stem, lines)
+    primary_key = _primary_key(section, fields)
+    foreign_keys = read_foreign_keys(section, fields, path.stem, lines)
     entity = draft.entity = Entity(
         catalogue=catalogue,
         name=_name(section, path, catalogue),
         fields=tuple(_keyed(field, primary_key, section) for field in fields),
         primary_key=primary_key,
         foreign_keys=foreign_keys,
+        checks=read_checks(section, {field.name: field for field in fields}),
         missing_values=missing,
         title=section.text("title").strip(),
         description=section.text("description").strip(),
@@ -56,7 +55,7 @@ def read_entity(path: Path, data: bytes, catalogue: str) -> Draft:
         version=hashlib.sha256(data).hexdigest(),
     )
     section.close()
-    _refuse_clashes(entity, lines, report)
+    refuse_clashes(entity, lines, report)
     lines |= {key: section.line_of(key) for key in ("name", "tier", "aliases")}
     return draft
 
@@ -111,6 +110,15 @@ def _fields(section: Section, missing: frozenset[str], lines: dict[str, int]) ->
     return fields
 
 
+def _primary_key(section: Section, fields: list[Field]) -> tuple[str, ...]:
+    names = section.names("primaryKey", [field.name for field in fields], "field")
+    for field in fields:
+        if field.name in names and (field.is_family or field.type in _NO_KEYS):
+            what = "a family of columns" if field.is_family else f"of the type {field.type}"
+            section.wrong("primaryKey", f"'{field.name}' is {what}, by which no record can be found")
+    return names
+
+
 def _keyed(field: Field, primary_key: tuple[str, ...], section: Section) -> Field:
     """Being part of the primary key is `required: true`, says the standard."""
     if field.name not in primary_key:
@@ -133,25 +141,3 @@ def _aliases(section: Section) -> tuple[str, ...]:
         else:
             found.append(name)
     return tuple(found)
-
-
-def _refuse_clashes(entity: Entity, lines: Mapping[str, int], report: Report) -> None:
-    """Two columns with one name, as databases (which may fold case) and the headers of files see names."""
-    taken = dict.fromkeys(SERVICE_COLUMNS, "a column of the service")
-    columns = [(f"fields.{field.name}", field.name, f"the field '{field.name}'") for field in entity.fields]
-    for key, name, mine in columns:
-        owner = taken.setdefault(fold_header(name), mine)
-        if owner != mine:
-            report.add(lines[key], key, f"the name is taken by {owner}")
-    for index, foreign_key in enumerate(entity.foreign_keys):
-        key, column = f"foreignKeys[{index}]", foreign_key.id_column
-        owner = taken.setdefault(fold_header(column), key)
-        if owner != key:
-            report.add(lines[key], key, f"its column '{column}' is taken by {owner}")
-    headers = {fold_header(field.name): field.name for field in reversed(entity.fields)}
-    for field in entity.fields:
-        for alias in field.aliases:
-            owner = headers.setdefault(fold_header(alias), field.name)
-            if owner != field.name:
-                key = f"fields.{field.name}"
-                report.add(lines[key], f"{key}.aliases", f"'{alias}' already means the field '{owner}'")

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
+from collections.abc import Iterator
 
-from ingester.ruleset.constant import FORMATS, cell_text
+from ingester.ruleset.constant import accepted_text, cell_text, is_plain, members_text
 from ingester.ruleset.constraint import objection, read_constraints
 from ingester.ruleset.document import Node
 from ingester.ruleset.mistake import Report, did_you_mean, one_of
-from ingester.ruleset.model import Constraints, Field, FieldType
+from ingester.ruleset.model import FAMILY, Constraints, Field, FieldType
+from ingester.ruleset.normal import read_normalise
+from ingester.ruleset.option import read_options
 from ingester.ruleset.section import Section
 
+FIELD_PATTERN = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*(\.\{name\})?\Z")
 #: A field is a database column; 50 characters leave room for the suffixes of derived columns and indexes.
-FIELD_PATTERN = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,49}\Z")
-_DELIMITERS = "|;,/"
+MAX_COLUMN = 50
 
 
 def read_field(node: Node, index: int, missing: frozenset[str], report: Report) -> Field | None:
@@ -23,36 +27,54 @@ def read_field(node: Node, index: int, missing: frozenset[str], report: Report) 
     named = stated is not None and isinstance(stated.value, str) and stated.value
     section = Section(node, f"fields.{named}" if named else f"fields[{index}]", report)
     name = section.text("name")
-    if not name and not section.has("name"):
-        section.wrong("name", "is missing")
-    elif name.startswith("_"):
-        section.wrong("name", "names that start with _ are reserved")
-    elif name and not FIELD_PATTERN.match(name):
-        section.wrong("name", "must be letters, digits and _, start with a letter, and have at most 50 characters")
+    usable = _check_name(name, section)
     kind = _type(section)
+    form = dataclasses.replace(
+        read_options(section, name, kind, missing),
+        normalise=read_normalise(section, kind),
+        aliases=read_aliases(section),
+        title=section.text("title").strip(),
+        description=section.text("description").strip(),
+    )
     inner = section.node("constraints")
     constraints = Constraints()
     if inner is not None:
-        constraints = read_constraints(Section(inner, section.key("constraints"), report), kind, missing)
-    field = Field(
-        name=name,
-        type=kind or FieldType.STRING,
-        format=_format(section, kind),
-        constraints=constraints,
-        aliases=_aliases(section),
-        title=section.text("title").strip(),
-        description=section.text("description").strip(),
-        delimiter=_delimiter(section, kind),
-    )
-    default = _constant(section, "default", field, kind, missing)
-    example = _constant(section, "example", field, kind, missing)
+        constraints = read_constraints(
+            Section(inner, section.key("constraints"), report), form, missing, typed=kind is not None
+        )
+    field = dataclasses.replace(form, constraints=constraints)
+    if kind is not None:
+        field = dataclasses.replace(
+            field,
+            default=read_default(section, field, missing),
+            example=read_example(section, field, missing) or "",
+            accepted=tuple(_accepted(section, field, missing)),
+        )
+    else:
+        for key in ("default", "example", "accepted"):
+            section.node(key)
     section.close()
-    if default is not None and (constraints.required or constraints.unique):
-        reason = "is required" if constraints.required else "is unique"
-        section.wrong("default", f"never applies: the field {reason}")
-    if not FIELD_PATTERN.match(name):
-        return None
-    return dataclasses.replace(field, default=default, example=example or "")
+    return field if usable else None
+
+
+def _check_name(name: str, section: Section) -> bool:
+    """Whether a field can be called so; if not, that has been reported."""
+    column = Field(name=name).column
+    if not name:
+        if not section.has("name"):
+            section.wrong("name", "is missing")
+        return False
+    if name.startswith("_"):
+        section.wrong("name", "names that start with _ are reserved")
+    elif "{" in name and not name.endswith(FAMILY):
+        section.wrong("name", f"a family of columns is called like 'customFields{FAMILY}'")
+    elif not FIELD_PATTERN.match(name):
+        section.wrong("name", "must be letters, digits, _ and single dots, and start with a letter")
+    elif len(column) > MAX_COLUMN:
+        section.wrong("name", f"must have at most {MAX_COLUMN} characters")
+    else:
+        return True
+    return False
 
 
 def _type(section: Section) -> FieldType | None:
@@ -65,18 +87,8 @@ def _type(section: Section) -> FieldType | None:
         return None
 
 
-def _format(section: Section, kind: FieldType | None) -> str:
-    name = section.text("format", "default")
-    if kind is None or name == "default":
-        return "default"
-    known = ("default", *FORMATS.get(kind, ()))
-    if name in known:
-        return name
-    section.wrong("format", f"unknown format '{name}' of the type {kind}, expected {one_of(known)}")
-    return "default"
-
-
-def _aliases(section: Section) -> tuple[str, ...]:
+def read_aliases(section: Section) -> tuple[str, ...]:
+    """The further names of a field's column."""
     found: list[str] = []
     for alias, line in section.texts("aliases"):
         if alias in found:
@@ -86,28 +98,77 @@ def _aliases(section: Section) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _delimiter(section: Section, kind: FieldType | None) -> str:
-    delimiter = section.text("delimiter", "|")
-    if kind not in {FieldType.ARRAY, None} and section.has("delimiter"):
-        section.wrong("delimiter", f"does not apply to the type {kind}, only to array")
-    elif len(delimiter) != 1 or delimiter not in _DELIMITERS:
-        section.wrong("delimiter", f"expected one of {' '.join(_DELIMITERS)}")
-        return "|"
-    return delimiter
-
-
-def _constant(section: Section, key: str, field: Field, kind: FieldType | None, missing: frozenset[str]) -> str | None:
-    """A default or example: text that the field itself would accept."""
-    node = section.node(key)
-    if node is None or kind is None:
+def read_default(section: Section, field: Field, missing: frozenset[str]) -> str | None:
+    """A cell that the field would take as it is: nothing normalises it on its way to the database."""
+    node = section.node("default")
+    if node is None:
         return None
+    if field.is_family:
+        section.wrong("default", "does not apply to a family of columns, any of which may be left out")
+        return None
+    text = _constant(section, "default", node, field, missing, normal=False)
+    if text is not None and (field.constraints.required or field.constraints.unique):
+        reason = "is required" if field.constraints.required else "is unique"
+        section.wrong("default", f"never applies: the field {reason}")
+    return text
+
+
+def read_example(section: Section, field: Field, missing: frozenset[str]) -> str | None:
+    """A cell that the field would take, of a family its members."""
+    node = section.node("example")
+    if node is None:
+        return None
+    if field.is_family:
+        return _members(section, node, field, missing)
+    if not is_plain(node, field):
+        section.wrong("example", "write a plain number without quotes; it is shown as the field's options say")
+        return None
+    return _constant(section, "example", node, field, missing, normal=True)
+
+
+def _members(section: Section, node: Node, field: Field, missing: frozenset[str]) -> str | None:
     try:
-        text = cell_text(node, kind, field.delimiter)
+        text = members_text(node, field)
     except ValueError as error:
-        section.wrong(key, f"expected the type {kind}: {error}")
+        section.wrong("example", str(error))
         return None
-    reason = "it is one of the missingValues" if text in missing else objection(field, text)
-    if reason is not None:
+    for name, cell in json.loads(text).items():
+        if reason := refusal(field, cell, missing, normal=True):
+            section.wrong("example", f"{name}: the field would refuse it: {reason}")
+            return None
+    return text
+
+
+def _accepted(section: Section, field: Field, missing: frozenset[str]) -> Iterator[str]:
+    for item in section.items("accepted"):
+        try:
+            text = accepted_text(item, field)
+        except ValueError as error:
+            section.wrong("accepted", f"expected the type {field.type}: {error}", item.line)
+            continue
+        if reason := refusal(field, text, missing, normal=True, strict=False):
+            section.wrong("accepted", f"the field would refuse it: {reason}", item.line)
+        else:
+            yield text
+
+
+def _constant(
+    section: Section, key: str, node: Node, field: Field, missing: frozenset[str], *, normal: bool
+) -> str | None:
+    """A default or example: the text of a cell that the field itself would accept."""
+    try:
+        text = cell_text(node, field)
+    except ValueError as error:
+        section.wrong(key, f"expected the type {field.type}: {error}")
+        return None
+    if reason := refusal(field, text, missing, normal=normal):
         section.wrong(key, f"the field would refuse it: {reason}")
         return None
     return text
+
+
+def refusal(field: Field, text: str, missing: frozenset[str], *, normal: bool, strict: bool = True) -> str | None:
+    """Why a cell would be missing or wrong; the arguments are those of `objection`."""
+    if text in missing or (not text.strip() and "" in missing):
+        return "it is one of the missingValues"
+    return objection(field, text, normal=normal, strict=strict)

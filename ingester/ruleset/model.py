@@ -7,6 +7,7 @@ foreign key names fields that exist. Code that receives these values does not ch
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
@@ -21,6 +22,12 @@ FAMILY = ".{name}"
 
 #: A typed constant of a rule file: the bound of a range, a default.
 Scalar = str | int | Decimal | bool | date | time | datetime
+
+
+def column_name(field: str) -> str:
+    """The database column of a field's name. `id` is the service's own: a customer's `id` is kept as `external_id`."""
+    column = field.removesuffix(FAMILY).replace(".", "_")
+    return "external_id" if column.lower() == "id" else column
 
 
 class FieldType(StrEnum):
@@ -110,6 +117,7 @@ class Field:
     aliases: tuple[str, ...] = ()
     title: str = ""
     description: str = ""
+    #: A cell; of a family a JSON object of cells, see `members`.
     example: str = ""
     #: For arrays written as `a|b|c`, where a cell starting with `[` is read as JSON; of a list, `,` unless told.
     delimiter: str = "|"
@@ -139,9 +147,15 @@ class Field:
         return self.name.removesuffix(FAMILY) + "."
 
     @property
+    def members(self) -> Mapping[str, str]:
+        """Of a family, the columns that stand for it in a template: name after the prefix → cell."""
+        found: dict[str, str] = json.loads(self.example) if self.is_family and self.example else {}
+        return found
+
+    @property
     def column(self) -> str:
         """The column of the entity's table: a dot of the name is `_` there; a family shares one, of JSON objects."""
-        return "extra" if self.is_extra else self.name.removesuffix(FAMILY).replace(".", "_")
+        return "extra" if self.is_extra else column_name(self.name)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -222,6 +236,10 @@ class Catalogue:
 
     def __iter__(self) -> Iterator[Entity]:
         return iter(self.entities.values())
+
+    def referring(self, entity: Entity) -> tuple[tuple[Entity, ForeignKey], ...]:
+        """Every reference to records of `entity`, its own ones too, and the entity that has it."""
+        return tuple((other, key) for other in self for key in other.foreign_keys if key.entity == entity.name)
 
 
 @dataclass(frozen=True, slots=True)

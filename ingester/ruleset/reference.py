@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 
 from ingester.ruleset.document import Node
 from ingester.ruleset.draft import Draft
 from ingester.ruleset.mistake import did_you_mean
-from ingester.ruleset.model import ForeignKey
+from ingester.ruleset.model import Field, ForeignKey, ReferenceScope
 from ingester.ruleset.section import Section
 
 
-def read_foreign_keys(section: Section, names: list[str], own: str, lines: dict[str, int]) -> tuple[ForeignKey, ...]:
+def read_foreign_keys(
+    section: Section, known: Sequence[Field], own: str, lines: dict[str, int]
+) -> tuple[ForeignKey, ...]:
     """The `foreignKeys` of the entity called `own`; `lines` learns where each stands."""
     found: list[ForeignKey] = []
     for index, node in enumerate(section.items("foreignKeys")):
         path = f"foreignKeys[{index}]"
         key = Section(node, path, section.report)
         before = len(section.report.mistakes)
-        fields = key.names("fields", names, "field")
+        fields = key.names("fields", [field.name for field in known], "field")
+        for field in known:
+            if field.is_family and field.name in fields:
+                key.wrong("fields", f"'{field.name}' is a family of columns, which can refer to nothing")
         reference = key.node("reference")
         for needed in ("fields", "reference"):
             if isinstance(node.value, dict) and not key.has(needed):
                 key.wrong(needed, "is missing")
+        scope = ReferenceScope(key.choice("scope", [*ReferenceScope], ReferenceScope.SOURCE))
         key.close()
         if reference is None:
             continue
@@ -39,7 +45,9 @@ def read_foreign_keys(section: Section, names: list[str], own: str, lines: dict[
             )
         elif resource is not None:
             lines[f"foreignKeys[{len(found)}]"] = node.line
-            found.append(ForeignKey(fields=fields, entity=resource or own, reference_fields=reference_fields))
+            found.append(
+                ForeignKey(fields=fields, entity=resource or own, reference_fields=reference_fields, scope=scope)
+            )
     return tuple(found)
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from decimal import Decimal
 
-from ingester.ruleset.document import Node
-from ingester.ruleset.mistake import Report, did_you_mean
+from ingester.ruleset.document import BareDate, Node
+from ingester.ruleset.mistake import Report, did_you_mean, one_of
 
 
 class Section:
@@ -56,18 +56,28 @@ class Section:
         node = self.node(name)
         if node is None:
             return default
-        if isinstance(node.value, str) and node.value.strip():
-            return node.value
-        self.wrong(name, "expected text" if isinstance(node.value, str) else f"expected text, in quotes: {_not(node)}")
+        if _is_text(node) and str(node.value).strip():
+            return str(node.value)
+        self.wrong(name, "expected text" if _is_text(node) else f"expected text, in quotes: {_not(node)}")
         return default
 
-    def flag(self, name: str) -> bool:
-        """A boolean, false if missing."""
+    def flag(self, name: str, *, default: bool = False) -> bool:
+        """A boolean."""
         node = self.node(name)
-        if node is None or isinstance(node.value, bool):
-            return node is not None and node.value is True
+        if node is None:
+            return default
+        if isinstance(node.value, bool):
+            return node.value
         self.wrong(name, f"expected true or false, {_not(node)}")
-        return False
+        return default
+
+    def choice(self, name: str, choices: Collection[str], default: str) -> str:
+        """One of a few words."""
+        word = self.text(name, default)
+        if word in choices:
+            return word
+        self.wrong(name, f"expected {one_of(choices)}, not '{word[:40]}'")
+        return default
 
     def count(self, name: str, *, least: int = 0) -> int | None:
         """A whole number of at least `least`."""
@@ -93,8 +103,8 @@ class Section:
         """A list of texts, each with its line."""
         found: list[tuple[str, int]] = []
         for item in self.items(name):
-            if isinstance(item.value, str) and (item.value.strip() or allow_empty):
-                found.append((item.value, item.line))
+            if _is_text(item) and (str(item.value).strip() or allow_empty):
+                found.append((str(item.value), item.line))
             else:
                 self.wrong(name, f"expected a list of texts, in quotes: {_not(item)}", item.line)
         return found
@@ -127,6 +137,10 @@ class Section:
                 self.report.add(node.line, self.key(name), f"unknown key{hint}")
 
 
+def _is_text(node: Node) -> bool:
+    return isinstance(node.value, str) and not isinstance(node.value, BareDate)
+
+
 def _not(node: Node) -> str:
     """What stands there instead, in a reader's words."""
     match node.value:
@@ -134,6 +148,8 @@ def _not(node: Node) -> str:
             return f"not {str(node.value).lower()}"
         case int() | Decimal():
             return f"not the number {node.value}"
+        case BareDate():
+            return f"not the date {node.value}"
         case str():
             return f"not '{node.value[:40]}'"
         case list():

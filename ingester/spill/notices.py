@@ -6,6 +6,7 @@ costs twelve bytes. The value comes from the drop itself when the report is writ
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -74,7 +75,6 @@ class Notices:
     def add(self, stream: str, found: list[tuple[Kind, npt.NDArray[np.int64]]]) -> npt.NDArray[np.int64]:
         """Append to a phase's stream the rows that each kind strikes; returns those that an error strikes, ascending.
 
-
         Rows of one call must come after those of the stream's earlier calls; within a call any order will do.
         """
         found = [(kind, rows) for kind, rows in found if len(rows)]
@@ -116,33 +116,47 @@ class Notices:
 
     def merged(self) -> Merged:
         """All streams as one, by row."""
-        return Merged([np.memmap(path, dtype=_NOTICE, mode="r") for path in self._streams.values()])
+        return Merged([_Stream(path) for path in self._streams.values()])
+
+
+class _Stream:
+    """One stream on disk; a sequence of row numbers, so that `bisect` can search it without reading it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._count = path.stat().st_size // _NOTICE.itemsize
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index: int) -> int:
+        return int(self.read(index, index + 1)["row"][0])
+
+    def read(self, start: int, end: int) -> npt.NDArray[np.void]:
+        """The notices from one position to before another."""
+        # Not mapped: mapped pages would count as this process's memory.
+        return np.fromfile(self._path, dtype=_NOTICE, count=end - start, offset=start * _NOTICE.itemsize)
 
 
 class Merged:
-    """Reads row ranges of several streams at once."""
+    """Reads row ranges of several streams at once; may be used by several threads."""
 
-    def __init__(self, streams: list[np.memmap[tuple[int], np.dtype[np.void]]]) -> None:
+    def __init__(self, streams: list[_Stream]) -> None:
         self._streams = streams
-        self._positions = [0] * len(streams)
 
-    def up_to(self, row: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
-        """Rows and kinds of all notices not yet taken with a row number of at most `row`, in row order."""
-        parts = []
-        for index, stream in enumerate(self._streams):
-            start = self._positions[index]
-            end = start + int(np.searchsorted(stream["row"][start:], row, side="right"))
-            parts.append(np.array(stream[start:end]))
-            self._positions[index] = end
+    def between(self, first: int, last: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
+        """Rows and kinds of all notices about rows `first` to `last`, in row order."""
+        parts = [stream.read(bisect_left(stream, first), bisect_right(stream, last)) for stream in self._streams]
         batch = np.concatenate(parts) if parts else np.empty(0, dtype=_NOTICE)
-        batch = batch[np.argsort(batch["row"], kind="stable")]
+        if len(parts) > 1:
+            batch = batch[np.argsort(batch["row"], kind="stable")]
         return batch["row"].astype(np.int64), batch["kind"].astype(np.int32)
 
     def rows(self, chunk: int = 1 << 20) -> Iterator[npt.NDArray[np.int64]]:
         """Every row with a notice, distinct and ascending within each stream's chunk."""
         for stream in self._streams:
             for start in range(0, len(stream), chunk):
-                yield _distinct(np.array(stream["row"][start : start + chunk]))
+                yield _distinct(stream.read(start, min(start + chunk, len(stream)))["row"])
 
 
 def _distinct(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -1,37 +1,64 @@
-"""Values of references that no stored record answers: what transforming found and validation reports."""
+"""The records that rows name: one id for each spilled row and reference, beside the rows themselves."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from ingester.ruleset.model import ForeignKey
+from ingester.ruleset.model import Entity, ForeignKey, column_name
+from ingester.spill.rows import Rows
+
+Ids = npt.NDArray[np.int64]
+
+#: In place of an id: the row names nothing, a record that is not stored, or one of several.
+NOT_GIVEN, MISSING, AMBIGUOUS = 0, -1, -2
+
+#: The id column of the records that the rows themselves are about.
+RECORD = "id"
 
 
-@dataclass(frozen=True, slots=True)
-class Unresolved:
-    """One foreign key and its unanswered values: a table with one column per key field, named as the field."""
+class Resolved:
+    """Rows with the ids of the records that they name. An id column is called as the table's column that takes it."""
 
-    foreign_key: ForeignKey
-    values: pa.Table
+    def __init__(self, rows: Rows, folder: Path) -> None:
+        self.rows = rows
+        self._folder = folder
+        self._names: list[str] = []
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The id columns, in the order in which they were added."""
+        return tuple(self._names)
+
+    def add(self, name: str, ids: Iterable[Ids]) -> None:
+        """Keep the ids of one column: one array for each batch of the rows."""
+        with self._path(name).open("wb") as file:
+            for batch in ids:
+                batch.astype(np.int64, copy=False).tofile(file)
+        self._names.append(name)
+
+    def batches(self, columns: tuple[str, ...] | None = None) -> Iterator[tuple[Ids, pa.RecordBatch, dict[str, Ids]]]:
+        """Row numbers, `columns` of the rows (default: all), and the ids by column, batch by batch."""
+        with ExitStack() as stack:
+            files = {name: stack.enter_context(self._path(name).open("rb")) for name in self._names}
+            for numbers, batch in self.rows.batches(columns):
+                yield numbers, batch, {name: np.fromfile(file, np.int64, len(numbers)) for name, file in files.items()}
+
+    def ids(self, name: str) -> Iterator[tuple[Ids, Ids]]:
+        """Row numbers and the ids of one column, batch by batch."""
+        with self._path(name).open("rb") as file:
+            for numbers, _ in self.rows.batches(()):
+                yield numbers, np.fromfile(file, np.int64, len(numbers))
+
+    def _path(self, name: str) -> Path:
+        return self._folder / f"{name}.ids"
 
 
-def having(batch: pa.RecordBatch, columns: tuple[str, ...], values: pa.Table) -> npt.NDArray[np.bool_]:
-    """Which rows of `batch` have in `columns` one of `values` (same number of columns, any names); never a null."""
-    if len(columns) == 1:
-        wanted = values.column(0).combine_chunks()
-        found: npt.NDArray[np.bool_] = pc.is_in(batch.column(columns[0]), value_set=wanted).to_numpy(
-            zero_copy_only=False
-        )
-        return found
-    position = "_position"
-    names = [f"_{i}" for i in range(len(columns))]
-    left = pa.table([*batch.select(list(columns)).columns, np.arange(batch.num_rows)], names=[*names, position])
-    matched = left.join(values.rename_columns(names), keys=names, join_type="left semi", use_threads=False)
-    mask = np.zeros(batch.num_rows, dtype=np.bool_)
-    mask[matched[position].to_numpy()] = True
-    return mask
+def provided(entity: Entity, rows: Rows) -> list[ForeignKey]:
+    """The references whose columns are all in the file."""
+    return [key for key in entity.foreign_keys if {column_name(name) for name in key.fields} <= set(rows.fields)]

@@ -1,115 +1,146 @@
 """Rows of a file that share a value: found by sorted 64-bit hashes, confirmed on the values themselves.
 
-Memory is bounded by a partition of the hashes, not by the file: eight bytes for each of at most `_PARTITION` rows
-at a time, and the rows that really repeat within it.
+Memory is bounded by shares of the hashes, not by the file: eight bytes for each of about `_HASHES` rows at a time, then
+one column of about `_SUSPECTS` rows that seem to repeat; besides, one byte for each row of the file.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ingester.checks.keyhash import key_hash
+from ingester.checks.keyhash import Hashes
+from ingester.spill.hashes import NONE
 from ingester.spill.rows import ROW, Rows
 
-_PARTITION = 4_000_000
+_HASHES = 4_000_000
+_SUSPECTS = 1_000_000
 
 #: How many rows share a row's value, and the first and last of them.
 COUNT, FIRST, LAST = f"{ROW}_count", f"{ROW}_min", f"{ROW}_max"
 #: Whether those rows are equal in every other field too.
 IDENTICAL = "_identical"
 
+_Numbers = npt.NDArray[np.int64]
+_Mask = npt.NDArray[np.bool_]
 
-def repeats(
-    rows: Rows,
-    columns: tuple[str, ...],
-    eligible: Callable[[npt.NDArray[np.int64]], npt.NDArray[np.bool_]],
-    folder: Path,
-) -> Iterator[pa.Table]:
+
+def repeats(rows: Rows, columns: tuple[str, ...], eligible: Callable[[_Numbers], _Mask]) -> Iterator[pa.Table]:
     """Tables of the rows whose values in `columns` occur more than once among the eligible rows; nulls never repeat.
 
     Columns: `_row` and COUNT, FIRST, LAST, IDENTICAL of the row's group. Groups are never split over two tables.
     """
-    hashes, count = _hash(rows, columns, eligible, folder)
-    partitions = max(1, -(-count // _PARTITION))
-    for partition in range(partitions):
-        suspects = _suspects(rows, hashes, partition, partitions)
-        if suspects is not None:
-            yield from _confirm(suspects, columns, rows.fields)
+    suspects = _suspects(rows, columns, eligible)
+    shares = -(-int(np.count_nonzero(suspects)) // _SUSPECTS)
+    for share in range(shares):
+        confirmed = _Confirmation(rows, columns, suspects, share, shares).table()
+        if confirmed.num_rows:
+            yield confirmed
 
 
-def _hash(
-    rows: Rows,
-    columns: tuple[str, ...],
-    eligible: Callable[[npt.NDArray[np.int64]], npt.NDArray[np.bool_]],
-    folder: Path,
-) -> tuple[Path, int]:
-    """Write one hash for each spilled row, in order; 0 stands for a row that takes no part."""
-    path = folder / f"{'-'.join(columns)[:80]}.hashes"
-    count = 0
-    with path.open("wb") as file:
-        for numbers, batch in rows.batches(columns):
-            hashed = key_hash(batch.columns) | np.uint64(1)
-            takes_part = eligible(numbers)
-            for column in batch.columns:
-                if column.null_count:
-                    takes_part &= pc.is_valid(column).to_numpy(zero_copy_only=False)
-            np.where(takes_part, hashed, np.uint64(0)).tofile(file)
-            count += len(numbers)
-    return path, count
+def _suspects(rows: Rows, columns: tuple[str, ...], eligible: Callable[[_Numbers], _Mask]) -> _Mask:
+    """Which rows, by number, have a hash that another eligible row has."""
+    last = rows.last
+    suspects = np.zeros(last + 1, np.bool_)
+    shares = -(-last // _HASHES)
+    for share in range(shares):
+        parts = []
+        for numbers, found in rows.hashes(columns):
+            parts.append(found[eligible(numbers) & (found != NONE) & _belongs(found, share, shares)])
+        repeated = _repeated(parts)
+        if not repeated.size:
+            continue
+        for numbers, found in rows.hashes(columns):
+            place = np.searchsorted(repeated, found)
+            place[place == repeated.size] = 0
+            suspects[numbers] |= (repeated[place] == found) & eligible(numbers)
+    return suspects
 
 
-def _suspects(rows: Rows, hashes: Path, partition: int, partitions: int) -> pa.Table | None:
-    """The rows of one partition whose hash is not alone."""
-    mine = _of_partition(hashes, partition, partitions)
-    mine.sort()
-    repeated = np.unique(mine[1:][mine[1:] == mine[:-1]])
-    if not len(repeated):
-        return None
-    found = []
-    with hashes.open("rb") as file:
-        for numbers, batch in rows.batches():
-            hashed = np.fromfile(file, dtype=np.uint64, count=len(numbers))
-            place = np.searchsorted(repeated, hashed).clip(max=len(repeated) - 1)
-            suspect = pa.array(repeated[place] == hashed)
-            picked = batch.filter(suspect)
-            if picked.num_rows:
-                found.append(picked.append_column(ROW, pa.array(numbers).filter(suspect)))
-    return pa.Table.from_batches(found)
+def _belongs(found: Hashes, share: int, shares: int) -> _Mask | np.bool_:
+    """Which hashes belong to a share, told by their upper half: the lowest bit is always set."""
+    if shares == 1:
+        return np.True_
+    belongs: _Mask = (found >> np.uint64(32)) % np.uint64(shares) == share
+    return belongs
 
 
-def _of_partition(path: Path, partition: int, partitions: int) -> npt.NDArray[np.uint64]:
-    """The hashes that belong to one partition, told by their upper half: the lowest bit is always set."""
-    parts = []
-    with path.open("rb") as file:
-        while len(hashes := np.fromfile(file, dtype=np.uint64, count=_PARTITION)):
-            belongs = (hashes >> np.uint64(32)) % np.uint64(partitions) == partition
-            parts.append(hashes[belongs & (hashes != 0)])
-    return np.concatenate(parts) if parts else np.empty(0, dtype=np.uint64)
+def _repeated(parts: list[Hashes]) -> Hashes:
+    """The hashes that come more than once, sorted."""
+    hashes = np.concatenate(parts)
+    hashes.sort()
+    again = hashes[1:] == hashes[:-1]
+    return np.unique(hashes[1:][again]) if again.any() else hashes[:0]
 
 
-def _confirm(suspects: pa.Table, columns: tuple[str, ...], fields: tuple[str, ...]) -> Iterator[pa.Table]:
-    """Group by the real values: a hash that two values share is no repeat."""
-    # Positions for names: a field may be called what an aggregate is called.
-    positions = {name: f"_{position}" for position, name in enumerate(fields)}
-    suspects = suspects.rename_columns([positions.get(name, name) for name in suspects.column_names])
-    keys = [positions[name] for name in columns]
-    others = [positions[name] for name in fields if name not in columns]
-    every = pc.CountOptions(mode="all")
-    groups = suspects.group_by(keys, use_threads=False).aggregate(
-        [(ROW, "count"), (ROW, "min"), (ROW, "max"), *((name, "count_distinct", every) for name in others)]
-    )
-    groups = groups.filter(pc.greater(groups[COUNT], 1))
-    if not groups.num_rows:
-        return
-    identical = pa.chunked_array([pa.repeat(True, groups.num_rows)])
-    for name in others:
-        identical = pc.and_(identical, pc.equal(groups[f"{name}_count_distinct"], 1))
-    groups = groups.select([*keys, COUNT, FIRST, LAST]).append_column(IDENTICAL, identical)
-    joined = suspects.select([ROW, *keys]).join(groups, keys=keys, join_type="inner", use_threads=False)
-    yield joined.select([ROW, COUNT, FIRST, LAST, IDENTICAL]).sort_by(ROW)
+class _Confirmation:
+    """The suspects of one share, grouped by their real values: a hash that two values share is no repeat."""
+
+    def __init__(self, rows: Rows, columns: tuple[str, ...], suspects: _Mask, share: int, shares: int) -> None:
+        self._rows = rows
+        self._columns = columns
+        #: For each batch, which of its rows are looked at here.
+        self._picked: list[_Mask] = []
+        numbers = []
+        for batch_numbers, found in rows.hashes(columns):
+            picked = suspects[batch_numbers] & _belongs(found, share, shares)
+            self._picked.append(picked)
+            numbers.append(batch_numbers[picked])
+        self._numbers = np.concatenate(numbers)
+
+    def table(self) -> pa.Table:
+        """The rows that do share their values, as `repeats` yields them."""
+        numbers = self._numbers
+        group, size = self._groups()
+        place = np.arange(len(numbers))
+        first, last = np.empty(size, np.int64), np.empty(size, np.int64)
+        # Of several rows that write to one place, the last one stays.
+        last[group] = place
+        first[group[::-1]] = place[::-1]
+        count = np.bincount(group, minlength=size)
+        identical = np.ones(size, np.bool_)
+        for name in self._rows.fields:
+            if name not in self._columns:
+                identical[group[self._differs(name, first[group])]] = False
+        repeated = np.flatnonzero(count[group] > 1)
+        mine = group[repeated]
+        return pa.table(
+            {
+                ROW: numbers[repeated],
+                COUNT: count[mine],
+                FIRST: numbers[first[mine]],
+                LAST: numbers[last[mine]],
+                IDENTICAL: identical[mine],
+            }
+        )
+
+    def _groups(self) -> tuple[_Numbers, int]:
+        """The group of each row, by number from 0, and how many there are."""
+        group = np.zeros(len(self._numbers), np.int64)
+        size = 1
+        for name in self._columns:
+            codes = self._column(name).dictionary_encode()
+            values = len(codes.dictionary)
+            distinct, group = np.unique(group * values + codes.indices.to_numpy(), return_inverse=True)
+            size = len(distinct)
+        return group, size
+
+    def _differs(self, name: str, first: _Numbers) -> _Mask:
+        """Which rows have another value than the first row of their group."""
+        column = self._column(name)
+        other = column.take(pa.array(first))
+        same = pc.or_(pc.equal(column, other).fill_null(False), pc.and_(column.is_null(), other.is_null()))
+        differs: _Mask = ~same.to_numpy(zero_copy_only=False)
+        return differs
+
+    def _column(self, name: str) -> pa.Array:
+        parts = []
+        for (_, batch), picked in zip(self._rows.batches((name,)), self._picked, strict=True):
+            part = batch.column(0).filter(pa.array(picked))
+            # Offsets of 32 bits end at 2 GiB.
+            parts.append(part.cast(pa.large_string()) if pa.types.is_string(part.type) else part)
+        return pa.concat_arrays(parts)

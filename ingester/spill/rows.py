@@ -11,6 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from ingester.checks.keyhash import Hashes
+from ingester.spill import hashes
+
 #: The data row's number in the file, from 1; the first column of every batch.
 ROW = "_row"
 
@@ -62,3 +65,30 @@ class Rows:
                 for index in range(reader.num_record_batches):
                     batch = reader.get_batch(index)
                     yield batch.column(ROW).to_numpy(), batch.select(wanted)
+
+    def hashes(self, columns: tuple[str, ...]) -> Iterator[tuple[npt.NDArray[np.int64], Hashes]]:
+        """Row numbers of each batch and the hashes of `columns`: those that were kept, else made now."""
+        kept = hashes.column_of(columns)
+        if self._has(kept):
+            for numbers, batch in self.batches((kept,)):
+                yield numbers, batch.column(0).to_numpy()
+        else:
+            for numbers, batch in self.batches(columns):
+                yield numbers, hashes.hashes(batch.columns)
+
+    @property
+    def last(self) -> int:
+        """The number of the last row; 0 if there is none."""
+        if not self._path.exists():
+            return 0
+        with pa.OSFile(str(self._path)) as source:
+            options = pa.ipc.IpcReadOptions(included_fields=[0])
+            with pa.ipc.open_file(source, options=options) as reader:
+                batch = reader.get_batch(reader.num_record_batches - 1)
+                return int(batch.column(ROW)[-1].as_py())
+
+    def _has(self, column: str) -> bool:
+        if not self._path.exists():
+            return False
+        with pa.OSFile(str(self._path)) as source, pa.ipc.open_file(source) as reader:
+            return bool(reader.schema.get_field_index(column) >= 0)

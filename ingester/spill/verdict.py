@@ -38,6 +38,10 @@ class Verdict:
         """Which of `rows` nothing speaks against."""
         return np.equal(self._flags[rows], 0)
 
+    def bad(self) -> npt.NDArray[np.bool_]:
+        """Which rows will not be imported, by number; number 0 is no row."""
+        return np.not_equal(self._flags[: self.total + 1], 0)
+
     def bad_rows(self) -> npt.NDArray[np.int64]:
         """Numbers of all rows that will not be imported, ascending."""
         return np.flatnonzero(self._all()).astype(np.int64) + 1

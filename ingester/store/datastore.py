@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine
 from sqlmodel import Session, col, select
 
 from ingester.ruleset.model import Entity
-from ingester.store import database, entity_table
+from ingester.store import database, entity_table, migrate
 from ingester.store.data_tables import ImportOutcome
 
 
@@ -27,7 +27,7 @@ class DataStore:
     def open(cls, url: str) -> DataStore:
         """Open the database at `url`, creating or upgrading the service's own tables in it."""
         engine = database.connect(url)
-        database.upgrade(engine, "data")
+        migrate.upgrade(engine, "data")
         return cls(engine)
 
     def close(self) -> None:
@@ -42,7 +42,7 @@ class DataStore:
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """The transaction of one import; it commits when the block ends well."""
-        with database.translated(), database.writing(self.engine).begin() as connection:
+        with database.translated(), database.merging(self.engine).begin() as connection:
             yield connection
 
     def outcome(self, import_id: str) -> ImportOutcome | None:

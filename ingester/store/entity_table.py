@@ -16,6 +16,7 @@ from sqlalchemy import (
     Column,
     Connection,
     Date,
+    Identity,
     Integer,
     MetaData,
     Numeric,
@@ -25,6 +26,7 @@ from sqlalchemy import (
     UniqueConstraint,
     inspect,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.schema import CreateColumn
 from sqlalchemy.types import TypeEngine
 
@@ -35,8 +37,12 @@ from ingester.store.database import UtcDateTime
 #: A rowid on SQLite, an identity on PostgreSQL.
 _ID = BigInteger().with_variant(Integer(), "sqlite")
 
+_TEXT = Text()
+#: Compared by value on PostgreSQL; canonical text on SQLite.
+_JSON = JSON().with_variant(JSONB(), "postgresql")
+
 _TYPES: dict[FieldType, TypeEngine[Any]] = {
-    FieldType.STRING: Text(),
+    FieldType.STRING: _TEXT,
     FieldType.INTEGER: BigInteger(),
     # Canonical text on SQLite, whose NUMERIC is a float beyond 15 digits.
     FieldType.NUMBER: Text().with_variant(Numeric(), "postgresql"),
@@ -44,21 +50,30 @@ _TYPES: dict[FieldType, TypeEngine[Any]] = {
     FieldType.DATE: Date(),
     FieldType.TIME: Time(),
     FieldType.DATETIME: UtcDateTime(),
-    FieldType.ARRAY: JSON(),
+    FieldType.ARRAY: _JSON,
+    FieldType.LIST: _JSON,
+    FieldType.OBJECT: _JSON,
+    FieldType.GEOJSON: _JSON,
+    FieldType.YEAR: BigInteger(),
+    FieldType.YEARMONTH: _TEXT,
+    FieldType.DURATION: _TEXT,
+    FieldType.GEOPOINT: _TEXT,
+    FieldType.ANY: _TEXT,
 }
 
 
 def table(entity: Entity, metadata: MetaData | None = None) -> Table:
     """The target table of an entity."""
     columns: list[Column[Any]] = [
-        Column("id", _ID, primary_key=True),
+        Column("id", _ID, Identity(), primary_key=True),
         Column("tenant_id", Text(), nullable=False),
         Column("source", Text(), nullable=False),
     ]
     for field in entity.fields:
-        columns.append(_column(field, entity))
+        if not field.is_extra:
+            columns.append(_column(field, entity))
         columns += [Column(key.id_column, BigInteger()) for key in entity.foreign_keys if key.fields[-1] == field.name]
-    columns.append(Column("extra", JSON()))
+    columns.append(Column("extra", _JSON))
     columns.append(Column("import_id", Text(), nullable=False))
     if not entity.primary_key:
         columns.append(Column("import_row", BigInteger(), nullable=False))
@@ -71,12 +86,18 @@ def table(entity: Entity, metadata: MetaData | None = None) -> Table:
 
 
 def key_columns(entity: Entity) -> tuple[str, ...]:
-    """What identifies a record beside tenant and source; without a key every row is a new record."""
-    return entity.primary_key or ("import_id", "import_row")
+    """The columns that identify a record beside tenant and source; without a key every row is a new record."""
+    key = tuple(entity.field(name).column for name in entity.primary_key)
+    return key or ("import_id", "import_row")
 
 
 def _column(field: Field, entity: Entity) -> Column[Any]:
-    return Column(field.name, _TYPES[field.type], nullable=field.name not in entity.primary_key)
+    return Column(field.column, column_type(field), nullable=field.name not in entity.primary_key)
+
+
+def column_type(field: Field) -> TypeEngine[Any]:
+    """What the database keeps of a field; a family of columns is one JSON object."""
+    return _JSON if field.is_family else _TYPES[field.type]
 
 
 def ensure(connection: Connection, entities: Iterable[Entity]) -> None:

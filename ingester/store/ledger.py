@@ -11,19 +11,25 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from sqlalchemy import Engine, update
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
-from ingester.domain.errors import UsageError
+from ingester.domain.errors import IngesterError, UsageError
 from ingester.domain.status import Status
-from ingester.store import database
+from ingester.store import database, migrate
 from ingester.store.ledger_tables import Attempt, Drop, Import
 
 #: What a route decides about an import.
 _ROUTE = {
-    *("feed", "source", "dry_run", "duplicate_handling", "catalogue", "entity", "rank", "ancestors"),
+    *("feed", "source", "action", "dry_run", "duplicate_handling", "empty_erases", "removal_guard_percent"),
+    *("catalogue", "entity", "rank", "ancestors"),
     *("status", "reason", "message", "completed_at"),
 }
 _IDS_PER_QUESTION = 500
+
+
+class ShortIdTaken(IngesterError):
+    """The tenant has had an import of that short id before; another one is to be drawn."""
 
 
 class Ledger:
@@ -36,7 +42,7 @@ class Ledger:
     def open(cls, url: str) -> Ledger:
         """Open the ledger at `url`, creating or upgrading its tables."""
         engine = database.connect(url)
-        database.upgrade(engine, "ledger")
+        migrate.upgrade(engine, "ledger")
         return cls(engine)
 
     def close(self) -> None:
@@ -45,7 +51,7 @@ class Ledger:
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """A snapshot."""
+        """A transaction that only reads."""
         with database.translated(), Session(self.engine, expire_on_commit=False) as session:
             yield session
 
@@ -62,11 +68,17 @@ class Ledger:
     # --- drops ---------------------------------------------------------------------------------------------------
 
     def land(self, landed: Sequence[tuple[Drop, Import]]) -> None:
-        """Record drops and their imports, all or none."""
+        """Record drops and their imports, all or none; the imports' order is that of `landed`. May raise ShortIdTaken."""
         with self.writing() as session:
             session.add_all(drop for drop, _ in landed)
             session.flush()
             session.add_all(job for _, job in landed)
+            try:
+                session.flush()
+            except IntegrityError as error:
+                if "short_id" in str(error.orig):
+                    raise ShortIdTaken from error
+                raise
 
     def drop(self, drop_id: str) -> Drop:
         """One drop; NoResultFound if there is none."""

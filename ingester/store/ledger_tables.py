@@ -6,11 +6,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, BigInteger, Column, Enum, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Column, Enum, ForeignKey, Index, UniqueConstraint, false
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
-from ingester.domain.status import Action, DuplicateHandling, Origin, Outcome, Status
+from ingester.domain.status import REMOVAL_GUARD_PERCENT, Action, DuplicateHandling, Origin, Outcome, Status
 from ingester.store.database import UtcDateTime
 
 
@@ -22,10 +22,22 @@ def _moment(*, nullable: bool = False) -> Any:
     return Field(default=None, sa_column=Column(UtcDateTime, nullable=nullable))
 
 
-def _word(words: type[StrEnum], default: StrEnum | None = None, *, nullable: bool = False) -> Any:
-    """A column that holds one word of a closed vocabulary, as the word itself."""
+def _word(words: type[StrEnum], default: StrEnum | None = None, *, nullable: bool = False, added: bool = False) -> Any:
+    """A column that holds one word of a closed vocabulary, as the word itself.
+
+    `added`: by a later revision, so that the rows that were there already have the default.
+    """
     kind = Enum(words, values_callable=lambda kinds: [kind.value for kind in kinds], native_enum=False, length=20)
-    return Field(default=default, sa_column=Column(kind, nullable=nullable))
+    was = default.value if added and default is not None else None
+    return Field(default=default, sa_column=Column(kind, nullable=nullable, server_default=was))
+
+
+def _empty_erases() -> Any:
+    return Field(default=False, sa_column_kwargs={"server_default": false()})
+
+
+def _removal_guard_percent() -> Any:
+    return Field(default=REMOVAL_GUARD_PERCENT, sa_column_kwargs={"server_default": str(REMOVAL_GUARD_PERCENT)})
 
 
 def _json() -> Any:
@@ -80,7 +92,12 @@ class Feed(LedgerTable, table=True):
     #: Shell pattern over the file name, case-insensitive.
     pattern: str
     source: str | None = None
+    action: Action = _word(Action, Action.MERGE, added=True)
     duplicate_handling: DuplicateHandling = _word(DuplicateHandling, DuplicateHandling.IGNORE_ALL)
+    #: Whether an empty cell of a record that exists erases the stored value.
+    empty_erases: bool = _empty_erases()
+    #: The share of its source's stored records that an `overwrite` may remove unasked, in percent; 100 is no guard.
+    removal_guard_percent: int = _removal_guard_percent()
     created_at: datetime = _moment()
 
 
@@ -139,6 +156,9 @@ class Import(LedgerTable, table=True):
     action: Action = _word(Action, Action.MERGE)
     dry_run: bool = False
     duplicate_handling: DuplicateHandling = _word(DuplicateHandling, DuplicateHandling.IGNORE_ALL)
+    #: As the feed said when the file landed.
+    empty_erases: bool = _empty_erases()
+    removal_guard_percent: int = _removal_guard_percent()
     status: Status = _word(Status, Status.QUEUED)
     outcome: Outcome | None = _word(Outcome, nullable=True)
     #: A notice code that says why it failed or is held, and the sentence that goes with it.

@@ -1,76 +1,102 @@
-"""Set-based questions about stored records: which references are missing, which unique values are taken (SQLite).
+"""Set-based questions about stored records: which records keys name, and who has a unique value.
 
-Values come as numbered batches and go through a temporary table; answers are the numbers, ascending.
+Values come as one batch, which the caller bounds, and go to the database in a single statement: as a JSON array on
+SQLite, as arrays on PostgreSQL. Nothing is written, not even a temporary table.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from sqlalchemy import Connection
+import pyarrow.compute as pc
+from sqlalchemy import Connection, text
 
-from ingester.ruleset.model import Entity, ForeignKey
-from ingester.store.database import driver
-from ingester.store.merge import Scope, numbered_rows, quoted
+from ingester.ruleset.model import Entity, Field
+from ingester.store.database import is_postgres
+from ingester.store.entity_table import column_type
+from ingester.store.scope import IN_SCOPE, Scope
+from ingester.store.statement import listed, quoted, to_sqlite, to_text
 
-Numbered = Iterable[tuple[npt.NDArray[np.int64], pa.RecordBatch]]
-
-
-def missing_references(
-    connection: Connection, entity: Entity, foreign_key: ForeignKey, values: Numbered, scope: Scope
-) -> npt.NDArray[np.int64]:
-    """Which of `values` (one column per key field, in order) no stored record answers."""
-    target = quoted(f"{entity.catalogue}__{foreign_key.entity}")
-    same = " AND ".join(f"t.{quoted(name)} = w.c{i}" for i, name in enumerate(foreign_key.reference_fields))
-    found = _ask(
-        connection,
-        len(foreign_key.fields),
-        values,
-        f"SELECT w.number FROM temp.wanted AS w WHERE NOT EXISTS (SELECT 1 FROM {target} AS t "
-        f"WHERE t.tenant_id = :tenant AND t.source = :source AND {same}) ORDER BY w.number",
-        scope,
-    )
-    return found[:, 0]
+Ids = npt.NDArray[np.int64]
 
 
-def taken_values(
-    connection: Connection, entity: Entity, field: str, values: Numbered, scope: Scope
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Which of `values` (the field's value, then the record's key) a stored record of another key has.
+def record_ids(
+    connection: Connection,
+    table: str,
+    columns: Sequence[str],
+    fields: Sequence[Field],
+    keys: pa.RecordBatch,
+    scope: Scope,
+) -> Ids:
+    """The id of the record that each row of `keys` names by `columns` of `table`, 0 where there is none.
 
-    Beside each stands the number under which `values` say what becomes of that other record, and so perhaps free its
-    value; 0 where they do not name it.
+    `keys` has no nulls and one column for each of `fields`, which say how the values are typed.
     """
-    key = entity.primary_key
-    own = " AND ".join(f"t.{quoted(name)} = w.c{i + 1}" for i, name in enumerate(key)) or "0"
-    other = " AND ".join(f"o.c{i + 1} = t.{quoted(name)}" for i, name in enumerate(key)) or "0"
-    found = _ask(
-        connection,
-        1 + len(key),
-        values,
-        f"SELECT w.number, coalesce(o.number, 0) FROM temp.wanted AS w "
-        f"CROSS JOIN {quoted(entity.table)} AS t ON t.{quoted(field)} = w.c0 "
-        f"LEFT JOIN temp.wanted AS o ON {other} "
-        f"WHERE t.tenant_id = :tenant AND t.source = :source AND NOT ({own}) ORDER BY w.number",
-        scope,
+    same = " AND ".join(f"t.{quoted(name)} = w.c{i}" for i, name in enumerate(columns))
+    given, parameters = _wanted(connection, fields, keys)
+    query = f"SELECT w.position, t.id FROM {given} AS w CROSS JOIN {quoted(table)} AS t WHERE {IN_SCOPE} AND {same}"
+    ids = np.zeros(keys.num_rows, np.int64)
+    found = connection.execute(text(query), {**scope.parameters, **parameters}).fetchall()
+    if found:
+        positions, records = np.array(found, np.int64).T
+        ids[positions] = records
+    return ids
+
+
+def holders(
+    connection: Connection, entity: Entity, field: Field, values: pa.RecordBatch, scope: Scope
+) -> tuple[Ids, list[pa.Array]]:
+    """Which rows of `values` want a unique value that a stored record of another key has; and those records' keys.
+
+    The columns of `values` are the field's value and the row's own key, without nulls; the keys come in the same form.
+    """
+    keys = [entity.field(name) for name in entity.primary_key]
+    given, parameters = _wanted(connection, [field, *keys], values)
+    own = " AND ".join(f"t.{quoted(key.column)} = w.c{i + 1}" for i, key in enumerate(keys)) or "1 = 0"
+    stored = listed([key.column for key in keys])
+    query = (
+        f"SELECT w.position{', ' if keys else ''}{stored} FROM {given} AS w CROSS JOIN {quoted(entity.table)} AS t "
+        f"WHERE {IN_SCOPE} AND t.{quoted(field.column)} = w.c0 AND NOT ({own}) ORDER BY w.position"
     )
-    return found[:, 0], found[:, 1]
+    found = connection.execute(text(query), {**scope.parameters, **parameters}).fetchall()
+    positions = np.array([row[0] for row in found], np.int64)
+    stored_keys = [_typed([row[i] for row in found], values.column(i).type) for i in range(1, len(keys) + 1)]
+    return positions, stored_keys
 
 
-def _ask(connection: Connection, columns: int, values: Numbered, query: str, scope: Scope) -> npt.NDArray[np.int64]:
-    """The rows of integers that `query` finds over `values` in the temporary table `wanted`."""
-    database = driver(connection)
-    names = [f"c{i}" for i in range(columns)]
-    database.execute("DROP TABLE IF EXISTS temp.wanted")
-    database.execute(f"CREATE TEMP TABLE wanted (number INTEGER PRIMARY KEY, {', '.join(names)})")
-    insert = f"INSERT INTO temp.wanted VALUES ({', '.join('?' * (columns + 1))})"
-    for rows in numbered_rows(values):
-        database.executemany(insert, rows)
-    if columns > 1:
-        database.execute(f"CREATE INDEX temp.wanted_key ON wanted ({', '.join(names[1:])})")
-    found = database.execute(query, {"tenant": scope.tenant, "source": scope.source}).fetchall()
-    database.execute("DROP TABLE temp.wanted")
-    return np.array(found, dtype=np.int64).reshape(len(found), -1 if found else 2)
+def _typed(values: list[Any], kind: pa.DataType) -> pa.Array:
+    """Values of the database as the typed column that they were stored from."""
+    if pa.types.is_string(kind):
+        return pa.array([value if isinstance(value, str) else f"{value:f}" for value in values], kind)
+    if values and isinstance(values[0], str):  # a moment, a date or a time on SQLite
+        naive = pa.timestamp("us") if pa.types.is_timestamp(kind) else kind
+        return pc.cast(pc.cast(pa.array(values), naive), kind)
+    return pc.cast(pa.array(values), kind) if values else pa.array([], kind)
+
+
+def _wanted(connection: Connection, fields: Sequence[Field], values: pa.RecordBatch) -> tuple[str, dict[str, Any]]:
+    """A table expression with the columns `position` (from 0), `c0`, `c1`, …, and the parameters it binds."""
+    names = [f"c{i}" for i in range(len(fields))]
+    if is_postgres(connection):
+        kinds = [column_type(field).compile(connection.dialect) for field in fields]
+        arrays = ", ".join(
+            f"CAST(CAST(:{name} AS text[]) AS {kind}[])" for name, kind in zip(names, kinds, strict=True)
+        )
+        rows = f"unnest({arrays}) WITH ORDINALITY AS u({', '.join(names)}, place)"
+        bound = {name: to_text(column) for name, column in zip(names, values.columns, strict=True)}
+        return f"(SELECT place - 1 AS position, {', '.join(names)} FROM {rows})", bound
+    columns = [to_sqlite(column).to_pylist() for column in values.columns]
+    if len(columns) == 1:
+        return "(SELECT key AS position, value AS c0 FROM json_each(:wanted))", {
+            "wanted": json.dumps(columns[0], ensure_ascii=False)
+        }
+    cells = ", ".join(f"json_extract(value, '$[{i}]') AS {name}" for i, name in enumerate(names))
+    return (
+        f"(SELECT key AS position, {cells} FROM json_each(:wanted))",
+        {"wanted": json.dumps(list(zip(*columns, strict=True)), ensure_ascii=False)},
+    )

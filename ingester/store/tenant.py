@@ -135,14 +135,32 @@ class Tenants:
         with self._ledger.reading() as session:
             return session.exec(select(Feed).where(Feed.tenant == name).order_by(col(Feed.id))).all()
 
+    def feed(self, tenant: str, name: str) -> Feed:
+        """One feed; UsageError if there is none of that name."""
+        with self._ledger.reading() as session:
+            _known(session, tenant)
+            return _feed(session, tenant, name)
+
+    def replace_feeds(self, tenant: str, feeds: Sequence[Feed]) -> Sequence[Feed]:
+        """Make `feeds` all that a tenant has, in that order; returns those it had. Past imports stay."""
+        with self._ledger.writing() as session:
+            _known(session, tenant)
+            before = session.exec(select(Feed).where(Feed.tenant == tenant).order_by(col(Feed.id))).all()
+            made = {feed.name: feed.created_at for feed in before}
+            # The order is that of the numbers, so all of them are numbered anew.
+            session.exec(delete(Feed).where(col(Feed.tenant) == tenant))
+            session.expunge_all()
+            for feed in feeds:
+                feed.created_at = made.get(feed.name, feed.created_at)
+                session.add(feed)
+                session.flush()
+            return before
+
     def remove_feed(self, tenant: str, name: str) -> None:
         """Remove a feed; its past imports stay."""
         with self._ledger.writing() as session:
             _known(session, tenant)
-            feed = session.exec(select(Feed).where(Feed.tenant == tenant, Feed.name == name)).first()
-            if feed is None:
-                raise UsageError(f"tenant '{tenant}' has no feed '{name}'", fix=f"See `ingester feed list {tenant}`.")
-            session.delete(feed)
+            session.delete(_feed(session, tenant, name))
 
 
 def fingerprint(data: str) -> str:
@@ -159,6 +177,13 @@ def _known(session: Session, name: str) -> Tenant:
     if tenant is None or tenant.removed_at is not None:
         raise UsageError(f"there is no tenant '{name}'", fix=f"Add it with: ingester tenant add {name}")
     return tenant
+
+
+def _feed(session: Session, tenant: str, name: str) -> Feed:
+    feed = session.exec(select(Feed).where(Feed.tenant == tenant, Feed.name == name)).first()
+    if feed is None:
+        raise UsageError(f"tenant '{tenant}' has no feed '{name}'", fix=f"See `ingester feed list {tenant}`.")
+    return feed
 
 
 def _key(session: Session, tenant: str, key_fingerprint: str) -> TenantKey | None:

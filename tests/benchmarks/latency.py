@@ -4,18 +4,33 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+from tests.benchmarks.figure import Figure, Figures, Ref
 from tests.benchmarks.generate import write_customers
 from tests.benchmarks.measure import Measurement, Peak
 from tests.customer_file import territories
 from tests.service import Service
 
+RACE = "close to status visible, over SFTP"
 ROWS = 100
 
 
-def close_to_status(repeats: int) -> list[Measurement]:
-    """Upload that many files of 100 rows, one after the other on one connection, to a running service."""
+def run(repeats: int, tell: Callable[[str], None]) -> Figures:
+    """Upload that many files of 100 rows; nothing if the service does not answer, and that is told."""
+    tell(f"{RACE}: {repeats} files")
+    try:
+        measured = _close_to_status(repeats)
+    except AssertionError as error:
+        tell(f"{RACE} failed: {str(error)[-2000:]}")
+        return {}
+    ref = Ref(RACE, "ingester", "whole service")
+    return {ref: Figure(ref, ROWS, [each.seconds for each in measured], [each.peak for each in measured])}
+
+
+def _close_to_status(repeats: int) -> list[Measurement]:
+    """One after the other on one connection to a running service."""
     with tempfile.TemporaryDirectory() as scratch:
         service = Service(Path(scratch))
         service.start()

@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from tests.process import memory
 
+REPOSITORY = Path(__file__).parents[2]
 _SAMPLE_SECONDS = 0.05
 
 

@@ -52,10 +52,11 @@ def read(data: bytes, delimiter: str, block_bytes: int, threads: int = 1) -> Rea
                 ragged[row] = (line, count)
         again: dict[int, list[str]] = {}
         told = {row: line for row, (line, _) in [*good.items(), *ragged.items()]}
-        for rows, lines, batch in reader.read_rows(np.arange(1, reader.total_rows + 1)):
-            assert lines.to_pylist() == [told[row] for row in rows.to_pylist()]
-            values = zip(*(column.to_pylist() for column in batch.columns), strict=True)
-            again |= dict(zip(rows.to_pylist(), map(list, values), strict=True))
+        for found in reader.map_rows(np.ones(reader.total_rows + 1, np.bool_), lambda found: found):
+            rows = found.rows.tolist()
+            assert found.lines.tolist() == [told[row] for row in rows]
+            values = zip(*(column.to_pylist() for column in found.cells.columns), strict=True)
+            again |= dict(zip(rows, map(list, values), strict=True))
         assert reader.total_rows == before - 1
         return Read(reader.header, good, ragged, reader.total_rows, reader.truncated, again)
 

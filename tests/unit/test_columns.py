@@ -49,3 +49,46 @@ def test_two_columns_of_one_field_are_both_told() -> None:
 def test_a_name_wins_over_another_field_s_alias() -> None:
     entity = Entity(catalogue="s", name="e", fields=(Field(name="a", aliases=("b",)), Field(name="b")))
     assert [match.field for match in match_columns(["b", "a"], entity)] == ["b", "a"]
+
+
+FAMILIES = Entity(
+    catalogue="s",
+    name="e",
+    fields=(
+        Field(name="customFields.{name}"),
+        Field(name="customFields.tier", aliases=("Level",)),
+        Field(name="customFields.deep.{name}"),
+        Field(name="event.key"),
+        Field(name="größe.{name}"),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("column", "field", "member"),
+    [
+        ("customFields.seats", "customFields.{name}", "seats"),
+        ("CUSTOMFIELDS.Seat Count", "customFields.{name}", "Seat Count"),
+        (" customFields.seats ", "customFields.{name}", "seats"),
+        ("customFields.a.b", "customFields.{name}", "a.b"),
+        ("customFields.deep.x", "customFields.deep.{name}", "x"),
+        ("customFields.deep", "customFields.{name}", "deep"),
+        ("customFields.Tier", "customFields.tier", None),
+        ("level", "customFields.tier", None),
+        ("Event.Key", "event.key", None),
+        ("GRÖSSE.x", "größe.{name}", "x"),
+        ("customFields.", None, None),
+        ("customFields. ", None, None),
+        ("customFields", None, None),
+        ("custom_Fields.x", None, None),
+        ("xcustomFields.x", None, None),
+        ("event.other", None, None),
+        (".x", None, None),
+    ],
+)
+def test_a_family_takes_every_column_of_its_prefix_that_no_other_field_takes(
+    column: str, field: str | None, member: str | None
+) -> None:
+    (match,) = match_columns([column], FAMILIES)
+    assert (match.field, match.member) == (field, member)
+    assert (match.matched_by == "family") is (member is not None)

@@ -6,9 +6,8 @@ import itertools
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import update
@@ -16,7 +15,7 @@ from sqlalchemy import update
 from ingester.domain.errors import UsageError
 from ingester.domain.status import TRANSITIONS, Origin, Outcome, Status
 from ingester.queue import Claim, Queue, worker_name
-from ingester.store.database import now, sqlite_url
+from ingester.store.database import now
 from ingester.store.ledger import Ledger
 from ingester.store.ledger_tables import Drop, Import
 from ingester.store.tenant import Tenants
@@ -25,11 +24,9 @@ Add = Callable[..., str]
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    ledger = Ledger.open(sqlite_url(tmp_path / "ledger.db"))
-    Tenants(ledger).add("acme", ["shop"])
-    yield ledger
-    ledger.close()
+def ledger(any_ledger: Ledger) -> Ledger:
+    Tenants(any_ledger).add("acme", ["shop"])
+    return any_ledger
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ingester.domain.status import DuplicateHandling, Status
+from ingester.domain.status import Action, DuplicateHandling, Status
 from ingester.routing import Router
 from ingester.ruleset.model import Catalogue, Entity, Field, ForeignKey, RuleSet
 from ingester.store.database import now
@@ -151,3 +151,15 @@ def test_an_inbox_has_a_folder_for_each_entity_twice(router: Router) -> None:
         *("customer", "product"),
         *("validate", "validate/customer", "validate/product"),
     )
+
+
+def test_what_a_feed_says_of_its_records_goes_with_the_import_and_leaves_with_the_route(router: Router) -> None:
+    full = feed("full*", action=Action.OVERWRITE, empty_erases=True, removal_guard_percent=20)
+    for folder in ("", "validate"):
+        job = new_import()
+        router.apply(router.route(tenant("stock"), [full], folder, "full_products.csv"), job)
+        assert (job.action, job.empty_erases, job.removal_guard_percent) == (Action.OVERWRITE, True, 20)
+        assert job.dry_run == (folder == "validate")
+    # Renamed before anybody claimed it, the file is no longer the feed's.
+    router.apply(router.route(tenant("stock"), [full], "", "products.csv"), job)
+    assert (job.action, job.empty_erases, job.removal_guard_percent) == (Action.MERGE, False, 50)

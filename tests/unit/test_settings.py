@@ -58,10 +58,15 @@ def test_rule_folders_of_a_file_are_a_list(config: Path) -> None:
     assert load(config).rules_dirs == (Path("/a"), Path("/b"))
 
 
-def test_another_database_is_for_the_data_and_never_for_the_ledger(tmp_path: Path) -> None:
+def test_another_sqlite_file_is_for_the_data_and_never_for_the_ledger(tmp_path: Path) -> None:
     found = load(data_dir=tmp_path, database_url="sqlite:////elsewhere.db")
     assert found.data_url == "sqlite:////elsewhere.db"
     assert found.ledger_url == f"sqlite:///{tmp_path / 'ledger.db'}"
+
+
+def test_on_postgresql_the_ledger_and_the_data_share_the_one_database(tmp_path: Path) -> None:
+    found = load(data_dir=tmp_path, database_url="postgresql+psycopg://ingester@db/ingester")
+    assert found.ledger_url == found.data_url == "postgresql+psycopg://ingester@db/ingester"
 
 
 def test_every_mistake_is_named_at_once(config: Path) -> None:

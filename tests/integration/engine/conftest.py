@@ -10,10 +10,11 @@ import pytest
 from tests.integration.engine.harness import Engine
 
 
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    """An engine with the tenant `acme`."""
-    engine = Engine(tmp_path / "data")
+@pytest.fixture(params=["sqlite", "postgres"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    """An engine with the tenant `acme`, on either database."""
+    database = request.getfixturevalue("postgres_url") if request.param == "postgres" else None
+    engine = Engine(tmp_path / "data", database=database)
     engine.add_tenant()
     yield engine
     engine.close()

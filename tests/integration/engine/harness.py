@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import update
+from sqlmodel import col
 
 from ingester import fault, recovery
 from ingester.decision import Decisions
@@ -35,8 +34,7 @@ from ingester.store.tenant import Tenants
 from ingester.tenancy import prepare_tenant
 from ingester.worker import Worker
 from tests.report import Report, reports
-
-Row = dict[str, Any]
+from tests.stored import Row, select
 
 SHOP = RuleSet({"shop": load_folder(Path(__file__).with_name("shop"))})
 
@@ -44,12 +42,16 @@ SHOP = RuleSet({"shop": load_folder(Path(__file__).with_name("shop"))})
 class Engine:
     """Everything of a service but its listener, clocks and processes, on the data directory `root`."""
 
-    def __init__(self, root: Path, rules: RuleSet = SHOP, settings: WorkerSettings | None = None) -> None:
+    def __init__(
+        self, root: Path, rules: RuleSet = SHOP, settings: WorkerSettings | None = None, database: str | None = None
+    ) -> None:
+        #: URL of a PostgreSQL database for ledger and records; without one, SQLite files in the data directory.
+        self.database = database
         self.directory = DataDirectory(root)
         self.directory.create()
         self.rules = rules
-        self.ledger = Ledger.open(sqlite_url(self.directory.ledger))
-        self.store = DataStore.open(sqlite_url(self.directory.data))
+        self.ledger = Ledger.open(database or sqlite_url(self.directory.ledger))
+        self.store = DataStore.open(database or sqlite_url(self.directory.data))
         self.store.ensure_tables(rules)
         self.router = Router(rules)
         self.queue = Queue(self.ledger)
@@ -106,9 +108,14 @@ class Engine:
             claims += 1
         return claims
 
-    def take(self, name: str, content: str | bytes, *, tenant: str = "acme", folder: str = "") -> Report:
-        """Land a file, work, and read the report."""
+    def take(
+        self, name: str, content: str | bytes, *, tenant: str = "acme", folder: str = "", **policy: object
+    ) -> Report:
+        """Land a file, work, and read the report. `policy` is what its feed would say: `action`, `empty_erases`, …"""
         job = self.drop(name, content, tenant=tenant, folder=folder)
+        if policy:
+            with self.ledger.writing() as session:
+                session.exec(update(Import).where(col(Import.id) == job.id).values(**policy))
         self.work()
         return self.report(job)
 
@@ -141,16 +148,13 @@ class Engine:
 
     def rows(self, entity: str, *, tenant: str | None = "acme") -> list[Row]:
         """The stored records of an entity, as SQLite holds them, oldest first."""
-        return self.select(
-            f'SELECT * FROM "{self.entity(entity).table}" WHERE ? IN (NULL, tenant_id) OR ? IS NULL ORDER BY id',
-            tenant,
-            tenant,
-        )
+        table = self.entity(entity).table
+        if tenant is None:
+            return self.select(f'SELECT * FROM "{table}" ORDER BY id')
+        return self.select(f'SELECT * FROM "{table}" WHERE tenant_id = ? ORDER BY id', tenant)
 
     def select(self, query: str, *values: object) -> list[Row]:
-        with closing(sqlite3.connect(self.directory.data)) as database:
-            database.row_factory = sqlite3.Row
-            return [dict(row) for row in database.execute(query, values)]
+        return select(self.store.engine, query, *values)
 
     def entity(self, name: str) -> Entity:
         return next(entity for entity in self.rules if entity.name == name)

@@ -381,7 +381,7 @@ def test_a_service_whose_rules_gained_a_field_goes_on_with_the_rows_it_has(engin
         "  - {name: mood, default: calm}\n"
     )
     engine.close()
-    wider = Engine(engine.directory.root, RuleSet({"shop": load_folder(folder)}))
+    wider = Engine(engine.directory.root, RuleSet({"shop": load_folder(folder)}), database=engine.database)
     wider.take("remarks.csv", "text,mood\nsecond,\n")
     assert [(row["text"], row["mood"]) for row in wider.rows("remark")] == [("first", None), ("second", "calm")]
     engine.restart_intake()

@@ -4,16 +4,29 @@ import os
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from ingester.domain.errors import UnreadableFile
 from ingester.formats.delimited import DelimitedReader
+from ingester.formats.selection import Selection
 
 
 def reader_of(tmp_path: Path, data: bytes, block_bytes: int = 8 << 20) -> DelimitedReader:
     path = tmp_path / "file.csv"
     path.write_bytes(data)
     return DelimitedReader(path, block_bytes=block_bytes)
+
+
+def as_it_is(found: Selection) -> Selection:
+    return found
+
+
+def numbered(total: int, *rows: int) -> npt.NDArray[np.bool_]:
+    """A mask of the rows with these numbers, in a file of `total`."""
+    mask = np.zeros(total + 1, np.bool_)
+    mask[list(rows)] = True
+    return mask
 
 
 def rows_of(reader: DelimitedReader) -> list[tuple[int, int, list[str]]]:
@@ -59,9 +72,9 @@ def test_rows_are_read_again_as_they_were_sent(tmp_path: Path) -> None:
     reader = reader_of(tmp_path, b'a,b\n1,"x""y"\n3\n4,5,6\n"7"x,8\n9,10\n', block_bytes=8)
     list(reader.blocks())
     found = {
-        row: [column[index].as_py() for column in cells.columns]
-        for rows, _, cells in reader.read_rows(np.array([1, 2, 3, 4]))
-        for index, row in enumerate(rows.to_pylist())
+        row: [column[index].as_py() for column in found.cells.columns]
+        for found in reader.map_rows(numbered(5, 1, 2, 3, 4), as_it_is)
+        for index, row in enumerate(found.rows.tolist())
     }
     assert found == {1: ["1", 'x"y'], 2: ["3", ""], 3: ["4", "5,6"], 4: ['"7"x', "8"]}
 
@@ -77,7 +90,7 @@ def test_only_blocks_that_hold_wanted_rows_are_read_again(tmp_path: Path, monkey
 
     pread = os.pread
     monkeypatch.setattr(os, "pread", counted)
-    assert [rows.to_pylist() for rows, _, _ in reader.read_rows(np.array([5, 6, 950]))] == [[5, 6], [950]]
+    assert list(reader.map_rows(numbered(1000, 5, 6, 950), lambda found: found.rows.tolist())) == [[5, 6], [950]]
     assert len(read) == 2
 
 

@@ -83,6 +83,10 @@ def test_one_mistake_in_an_entity_is_reported_with_its_line_and_key(
             "7: foreignKeys[0]: 'number' is of the type integer, but",
         ),
         (
+            "fields: other\n    reference: {resource: parent, fields: key}\n    scope: world",
+            "9: foreignKeys[0].scope: expected source or tenant, not 'world'",
+        ),
+        (
             "fields: other\n    reference: {resource: parent, fields: key}\n    on: 1",
             "9: foreignKeys[0].on: unknown key",
         ),
@@ -95,6 +99,28 @@ def test_one_mistake_in_a_reference_is_reported_with_its_line_and_key(
     found = mistakes(parent=PARENT, thing=f"name: thing\n{fields}foreignKeys:\n  - {foreign_key}\n")
     assert len(found) == 1, found
     assert found[0].startswith(f"thing.yaml:{expected}")
+
+
+@pytest.mark.parametrize("kind", ["array", "list", "object", "geojson", "geopoint"])
+def test_what_has_parts_is_no_key(kind: str, mistakes: Mistakes) -> None:
+    found = mistakes(thing=f"name: thing\nprimaryKey: key\nfields:\n  - {{name: key, type: {kind}}}\n")
+    assert found == [f"thing.yaml:2: primaryKey: 'key' is of the type {kind}, by which no record can be found"]
+
+
+def test_a_family_is_no_key_and_no_reference(mistakes: Mistakes) -> None:
+    thing = """
+        name: thing
+        primaryKey: x.{name}
+        fields:
+          - {name: 'x.{name}', type: string}
+        foreignKeys:
+          - fields: x.{name}
+            reference: {resource: parent, fields: key}
+    """
+    assert mistakes(parent=PARENT, thing=thing) == [
+        "thing.yaml:2: primaryKey: 'x.{name}' is a family of columns, by which no record can be found",
+        "thing.yaml:6: foreignKeys[0].fields: 'x.{name}' is a family of columns, which can refer to nothing",
+    ]
 
 
 def test_a_parent_of_a_later_tier_is_a_mistake(mistakes: Mistakes) -> None:
@@ -174,7 +200,7 @@ def test_every_mistake_of_every_file_is_reported_at_once(mistakes: Mistakes) -> 
           - fields: territory_external_id
             reference: {resource: teritory, fields: external_id}
     """
-    territory = "name: territory\nname: area\nfields:\n  - name: id\n"
+    territory = "name: territory\nname: area\nfields:\n  - name: source\n"
     assert mistakes(customer=customer, territory=territory, broken="name: [\n") == [
         "broken.yaml:2: not YAML: did not find expected node content",
         "customer.yaml:1: name: 'custmer' must equal the file's name, 'customer'",
@@ -187,7 +213,7 @@ def test_every_mistake_of_every_file_is_reported_at_once(mistakes: Mistakes) -> 
             " did you mean 'territory'?"
         ),
         "territory.yaml:2: name: duplicate key, first given in line 1",
-        "territory.yaml:4: fields.id: the name is taken by a column of the service",
+        "territory.yaml:4: fields.source: the name is taken by a column of the service",
     ]
 
 

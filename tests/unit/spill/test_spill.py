@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ingester.domain.notice import Severity
+from ingester.spill import hashes
 from ingester.spill import repeats as repeats_module
 from ingester.spill.notices import Kind, Notices
-from ingester.spill.references import having
 from ingester.spill.repeats import COUNT, FIRST, IDENTICAL, LAST, repeats
 from ingester.spill.rows import ROW, Rows, RowWriter
 from ingester.spill.verdict import Verdict
@@ -37,6 +37,7 @@ def test_a_row_that_is_wrong_and_a_duplicate_counts_as_wrong() -> None:
     verdict.reject(numbers(3, 4))
     assert (verdict.total, verdict.error_rows, verdict.duplicate_rows, verdict.valid_rows) == (5, 2, 1, 2)
     assert verdict.bad_rows().tolist() == [2, 3, 4]
+    assert np.flatnonzero(verdict.bad()).tolist() == [2, 3, 4]
     assert verdict.good(numbers(1, 2, 3, 4, 5)).tolist() == [True, False, False, False, True]
 
 
@@ -83,6 +84,20 @@ def test_rows_come_back_in_file_order_with_the_columns_that_are_asked_for(tmp_pa
 
 def test_no_rows_are_no_batches(tmp_path: Path) -> None:
     assert list(spill(tmp_path).batches()) == []
+    assert spill(tmp_path).last == 0
+
+
+def test_hashes_that_were_kept_are_not_made_again(tmp_path: Path) -> None:
+    column = pa.array(["x", None, "y"])
+    made = hashes.hashes([column])
+    assert made.tolist()[1] == hashes.NONE
+    rows = spill(tmp_path, (numbers(1, 2, 5), {"a": column}))
+    kept = spill(tmp_path, (numbers(1, 2, 5), {"a": column, hashes.column_of(("a",)): pa.array(made + np.uint64(2))}))
+    assert rows.last == kept.last == 5
+    assert [found.tolist() for _, found in kept.hashes(("a",))] == [(made + np.uint64(2)).tolist()]
+    (tmp_path / "rows.arrow").unlink()
+    rows = spill(tmp_path, (numbers(1, 2, 5), {"a": column}))
+    assert [found.tolist() for _, found in rows.hashes(("a",))] == [made.tolist()]
 
 
 # --- notices ---------------------------------------------------------------------------------------------------------
@@ -100,13 +115,13 @@ def test_streams_are_merged_by_row(tmp_path: Path) -> None:
     assert notices.add("two", [(REQUIRED, numbers())]).tolist() == []
     merged, kinds = notices.merged(), notices.kinds
 
-    def up_to(row: int) -> list[tuple[int, Kind]]:
-        rows, found = merged.up_to(row)
+    def between(first: int, last: int) -> list[tuple[int, Kind]]:
+        rows, found = merged.between(first, last)
         return [(number, kinds[kind]) for number, kind in zip(rows.tolist(), found.tolist(), strict=True)]
 
-    assert up_to(3) == [(1, BAD_TYPE), (2, TOO_LARGE), (3, BAD_TYPE), (3, REQUIRED), (3, TOO_LARGE)]
-    assert up_to(3) == []
-    assert up_to(10) == [(9, REQUIRED), (10, TOO_LARGE)]
+    assert between(1, 3) == [(1, BAD_TYPE), (2, TOO_LARGE), (3, BAD_TYPE), (3, REQUIRED), (3, TOO_LARGE)]
+    assert between(4, 8) == []
+    assert between(4, 10) == [(9, REQUIRED), (10, TOO_LARGE)]
     assert set(np.concatenate(list(notices.merged().rows(chunk=2))).tolist()) == {1, 2, 3, 9, 10}
 
 
@@ -125,19 +140,8 @@ def test_counts_are_exact_and_by_code_and_field_whatever_the_words(tmp_path: Pat
 
 def test_where_nothing_was_found_nothing_is_read(tmp_path: Path) -> None:
     merged = Notices(tmp_path).merged()
-    assert [array.tolist() for array in merged.up_to(100)] == [[], []]
+    assert [array.tolist() for array in merged.between(1, 100)] == [[], []]
     assert list(merged.rows()) == []
-
-
-# --- references ------------------------------------------------------------------------------------------------------
-
-
-def test_rows_that_have_one_of_some_values_are_found_and_an_empty_one_never() -> None:
-    batch = pa.RecordBatch.from_pydict({"a": ["x", "y", None, "x"], "b": [1, 2, 1, None]})
-    single = pa.table({"any": ["x", "z"]})
-    assert having(batch, ("a",), single).tolist() == [True, False, False, True]
-    pairs = pa.table({"p": ["x", "y"], "q": [1, 1]})
-    assert having(batch, ("a", "b"), pairs).tolist() == [True, False, False, False]
 
 
 # --- repeats ---------------------------------------------------------------------------------------------------------
@@ -165,11 +169,12 @@ def test_repeats_are_those_that_plain_python_finds(
         return np.array([number not in bad for number in found.tolist()], np.bool_)
 
     with pytest.MonkeyPatch.context() as patched:
-        # Partitions of a few rows, so that groups meet across their borders.
-        patched.setattr(repeats_module, "_PARTITION", 3)
+        # Shares of a few rows, so that groups meet across their borders.
+        patched.setattr(repeats_module, "_HASHES", 3)
+        patched.setattr(repeats_module, "_SUSPECTS", 2)
         if collide:
-            patched.setattr(repeats_module, "key_hash", lambda columns: np.full(len(columns[0]), 7, np.uint64))
-        tables = list(repeats(spilled, ("key", "number"), eligible, tmp_path)) if batches else []
+            patched.setattr(hashes, "key_hash", lambda columns: np.full(len(columns[0]), 7, np.uint64))
+        tables = list(repeats(spilled, ("key", "number"), eligible)) if batches else []
     found = {row[ROW]: (row[COUNT], row[FIRST], row[LAST], row[IDENTICAL]) for t in tables for row in t.to_pylist()}
 
     groups: dict[Any, list[int]] = {}
@@ -191,6 +196,6 @@ def test_fields_may_be_called_what_arrow_calls_its_own_columns(tmp_path: Path, n
     columns = {name: pa.array(["1", "1", "2"]) for name in names}
     rows = spill(tmp_path, (numbers(1, 2, 3), columns))
     for key in names:
-        (table,) = repeats(rows, (key,), lambda found: np.ones(len(found), np.bool_), tmp_path)
+        (table,) = repeats(rows, (key,), lambda found: np.ones(len(found), np.bool_))
         assert table[ROW].to_pylist() == [1, 2]
         assert table[IDENTICAL].to_pylist() == [True, True]

@@ -1,23 +1,30 @@
-"""A data store of one's own, and entities merged into it straight from Python values."""
+"""A data store of one's own, in either database, and entities brought into it straight from Python values."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from ingester.checks.compile import column_type
+from ingester.domain.status import Action
+from ingester.phases import processing, transforming
 from ingester.ruleset.model import Entity
-from ingester.store.database import driver, sqlite_url
+from ingester.spill.references import RECORD
+from ingester.spill.rows import Rows, RowWriter
+from ingester.spill.verdict import Verdict
+from ingester.store.database import sqlite_url
 from ingester.store.datastore import DataStore
-from ingester.store.merge import Merge, Merged, Scope
+from ingester.store.merge import Merged
+from ingester.store.scope import Scope
+from ingester.store.target import Target
+from tests.stored import Row, select
 
-Row = dict[str, Any]
 #: Merge rows, given as one dictionary each with the same keys: `merge(entity, rows)`.
 MergeRows = Callable[..., Merged]
 
@@ -27,6 +34,8 @@ class Store:
     """A data store with the shorthands of these tests."""
 
     data: DataStore
+    folder: Path
+    numbers: Iterator[int]
 
     def merge(
         self,
@@ -37,29 +46,41 @@ class Store:
         tenant: str = "acme",
         source: str = "default",
         import_id: str = "import-1",
+        action: Action = Action.MERGE,
         dry_run: bool = False,
+        erases: bool = False,
     ) -> Merged:
-        """Merge `rows`, whose keys are the provided fields, as one import."""
+        """Bring in `rows`, whose keys are the provided fields, as one import."""
         given = set(rows[0]) if fields is None else set(fields)
         provided = tuple(field.name for field in entity.fields if field.name in given)
         assert given == set(provided)
+        folder = self.folder / f"{next(self.numbers)}"
+        folder.mkdir()
+        spilled, verdict = self.spill(entity, provided, rows, folder), Verdict()
+        verdict.extend(len(rows))
+        scope = Scope(tenant=tenant, source=source, import_id=import_id)
         with self.data.writing() as connection:
-            merge = Merge(connection, entity, provided, Scope(tenant=tenant, source=source, import_id=import_id))
-            merge.stage([batch(entity, provided, rows)])
-            assert merge.staged == len(rows)
-            done = merge.predict() if dry_run else merge.apply()
-            merge.drop()
+            resolved, _ = transforming.run(connection, spilled, entity, verdict, folder, scope, action)
+            columns = (*spilled.fields, *(name for name in resolved.columns if name != RECORD))
+            target = Target(entity=entity, columns=columns, scope=scope, erases=erases)
+            done, _ = processing.run(connection, target, resolved, verdict, action, dry_run=dry_run)
         return done
 
+    def spill(self, entity: Entity, provided: Sequence[str], rows: Sequence[Row], folder: Path) -> Rows:
+        """Rows as prevalidation leaves them, in batches of three."""
+        columns = tuple(entity.field(name).column for name in provided)
+        with RowWriter(folder / "rows.arrow") as writer:
+            for start in range(0, len(rows), 3):
+                numbers, batch = rows_batch(entity, provided, rows[start : start + 3])
+                writer.write(pa.array(numbers + start), dict(zip(columns, batch.columns, strict=True)))
+        return Rows(folder / "rows.arrow", columns)
+
     def rows(self, entity: Entity) -> list[Row]:
-        """Every stored record, oldest first, as SQLite holds it."""
-        with self.data.engine.connect() as connection:
-            cursor = driver(connection).execute(f'SELECT * FROM "{entity.table}" ORDER BY id')
-            names = [column[0] for column in cursor.description]
-            return [dict(zip(names, row, strict=True)) for row in cursor]
+        """Every stored record, oldest first, in the forms of SQLite."""
+        return select(self.data.engine, f'SELECT * FROM "{entity.table}" ORDER BY id')
 
 
-def batch(
+def rows_batch(
     entity: Entity, fields: Sequence[str], rows: Sequence[Row]
 ) -> tuple[np.ndarray[tuple[int], np.dtype[np.int64]], pa.RecordBatch]:
     """Rows as a phase spills them: numbers from 1 and typed columns."""
@@ -67,8 +88,12 @@ def batch(
     return np.arange(1, len(rows) + 1), pa.RecordBatch.from_arrays(columns, names=list(fields))
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    data = DataStore.open(sqlite_url(tmp_path / "ingester.db"))
-    yield Store(data)
+@pytest.fixture(params=["sqlite", "postgres"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    if request.param == "sqlite":
+        url = sqlite_url(tmp_path / "ingester.db")
+    else:
+        url = request.getfixturevalue("postgres_url")
+    data = DataStore.open(url)
+    yield Store(data, tmp_path, itertools.count())
     data.close()

@@ -17,8 +17,9 @@ from sqlalchemy.exc import OperationalError, StatementError
 
 from ingester.domain.errors import ConfigurationError, TransientError
 from ingester.store import data_tables
-from ingester.store.database import UtcDateTime, connect, sqlite_url, translated, upgrade, writing
+from ingester.store.database import UtcDateTime, connect, sqlite_url, translated, writing
 from ingester.store.ledger_tables import LedgerTable
+from ingester.store.migrate import upgrade
 
 BRANCHES = {"ledger": LedgerTable.metadata, "data": data_tables.DataTable.metadata}
 
@@ -36,7 +37,8 @@ def dump(path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("branch", BRANCHES)
-def test_migrations_make_what_the_models_say(branch: str, engine: Engine) -> None:
+def test_migrations_make_what_the_models_say(branch: str, any_url: str) -> None:
+    engine = connect(any_url)
     upgrade(engine, branch)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
@@ -45,6 +47,7 @@ def test_migrations_make_what_the_models_say(branch: str, engine: Engine) -> Non
             for difference in compare_metadata(context, BRANCHES[branch])
             if not (difference[0] == "remove_table" and difference[1].name == "alembic_version")
         ]
+    engine.dispose()
     assert differences == []
 
 

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import asyncssh
 import pytest
 
 from ingester.domain.errors import UsageError
 from ingester.domain.status import Origin, Status
-from ingester.store.database import now, sqlite_url
+from ingester.store.database import now
 from ingester.store.ledger import Ledger
 from ingester.store.ledger_tables import Drop, Feed, Import
 from ingester.store.tenant import Tenants
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    ledger = Ledger.open(sqlite_url(tmp_path / "ledger.db"))
-    yield ledger
-    ledger.close()
+def ledger(any_ledger: Ledger) -> Ledger:
+    return any_ledger
 
 
 @pytest.fixture
@@ -102,3 +97,45 @@ def test_feeds_keep_their_order_and_their_names_apart(tenants: Tenants) -> None:
     assert [each.name for each in tenants.feeds("acme")] == ["a", "c"]
     with pytest.raises(UsageError, match="has no feed 'b'"):
         tenants.remove_feed("acme", "b")
+
+
+def words(tenants: Tenants) -> list[tuple[str, str]]:
+    return [(each.name, each.pattern) for each in tenants.feeds("acme")]
+
+
+def test_replaced_feeds_are_those_given_in_their_order_and_keep_when_they_were_made(tenants: Tenants) -> None:
+    for name in ("b", "a", "c"):
+        tenants.add_feed(feed(name))
+    made = tenants.feed("acme", "a").created_at
+    new = feed("new")
+    again = feed("a")
+    again.pattern = "a*.csv"
+    before = tenants.replace_feeds("acme", [again, new, feed("b")])
+    assert [each.name for each in before] == ["b", "a", "c"]
+    assert words(tenants) == [("a", "a*.csv"), ("new", "*.csv"), ("b", "*.csv")]
+    assert tenants.feed("acme", "a").created_at == made
+    tenants.add_feed(feed("last"))
+    assert words(tenants)[-1] == ("last", "*.csv")
+
+
+def test_feeds_are_replaced_together_or_not_at_all(tenants: Tenants) -> None:
+    tenants.add_feed(feed("kept"))
+    homeless = feed("broken")
+    homeless.pattern = None  # type: ignore[assignment]  # refused by the database, after the others went in
+    with pytest.raises(Exception, match=r"(?i)null"):
+        tenants.replace_feeds("acme", [feed("new"), homeless])
+    assert words(tenants) == [("kept", "*.csv")]
+
+
+def test_feeds_of_another_tenant_are_left_alone(tenants: Tenants) -> None:
+    tenants.add("other", ["shop"])
+    theirs = feed("theirs")
+    theirs.tenant = "other"
+    tenants.add_feed(theirs)
+    tenants.replace_feeds("acme", [feed("mine")])
+    assert [each.name for each in tenants.feeds("other")] == ["theirs"]
+
+
+def test_a_feed_that_is_not_there_is_named(tenants: Tenants) -> None:
+    with pytest.raises(UsageError, match="no feed 'nothing'"):
+        tenants.feed("acme", "nothing")

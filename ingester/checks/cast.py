@@ -1,0 +1,91 @@
+"""Which cast a field's cells need, and the Arrow type that comes of it. The casts have modules of their own."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from ingester.checks.any_date import AnyDateCast, AnyDatetimeCast, AnyTimeCast
+from ingester.checks.array import ArrayCast, cast_object
+from ingester.checks.boolean import BooleanCast
+from ingester.checks.duration import cast_duration
+from ingester.checks.fault import Cast
+from ingester.checks.geojson import cast_geojson
+from ingester.checks.geopoint import GeopointCast
+from ingester.checks.list import ListCast
+from ingester.checks.number import cast_integer, cast_number
+from ingester.checks.strptime import PatternCast
+from ingester.checks.temporal import DatetimeCast, cast_date, cast_time
+from ingester.checks.text import StringCast
+from ingester.checks.written_number import WrittenNumberCast
+from ingester.checks.year import cast_year, cast_yearmonth
+from ingester.ruleset.model import Field, FieldType
+
+_COLUMN_TYPES = {
+    FieldType.INTEGER: pa.int64(),
+    FieldType.YEAR: pa.int64(),
+    FieldType.BOOLEAN: pa.bool_(),
+    FieldType.DATE: pa.date32(),
+    FieldType.TIME: pa.time64("us"),
+    FieldType.DATETIME: pa.timestamp("us", "UTC"),
+}
+
+
+def column_type(field: Field) -> pa.DataType:
+    """The Arrow type of a checked column: canonical text for what Arrow has no exact type for; families are objects."""
+    return pa.string() if field.is_family or field.is_extra else _COLUMN_TYPES.get(field.type, pa.string())
+
+
+def cast_of(field: Field, timezone: str) -> Cast:
+    """The cast of a field's cells. Raises ValueError for a format that cells cannot be read by."""
+    match field.type:
+        case FieldType.STRING:
+            return StringCast(field.format)
+        case FieldType.ANY:
+            return StringCast("default")
+        case FieldType.INTEGER | FieldType.NUMBER:
+            return _number(field)
+        case FieldType.BOOLEAN:
+            return BooleanCast(field.true_values, field.false_values)
+        case FieldType.DATE | FieldType.TIME | FieldType.DATETIME:
+            return _temporal(field, timezone)
+        case FieldType.YEAR:
+            return cast_year
+        case FieldType.YEARMONTH:
+            return cast_yearmonth
+        case FieldType.DURATION:
+            return cast_duration
+        case FieldType.GEOPOINT:
+            return GeopointCast(field.format)
+        case FieldType.ARRAY:
+            return ArrayCast(field.delimiter)
+        case FieldType.LIST:
+            items = Field(name=field.name, type=field.item_type)
+            return ListCast(field.delimiter, field.item_type, cast_of(items, timezone))
+        case FieldType.OBJECT:
+            return cast_object
+        case FieldType.GEOJSON:
+            return cast_geojson
+
+
+def _number(field: Field) -> Cast:
+    plain = cast_integer if field.type is FieldType.INTEGER else cast_number
+    if field.decimal_char == "." and not field.group_char and field.bare_number:
+        return plain
+    return WrittenNumberCast(field, plain)
+
+
+def _temporal(field: Field, timezone: str) -> Cast:
+    match field.type, field.format:
+        case FieldType.DATE, "default":
+            return cast_date
+        case FieldType.DATE, "any":
+            return AnyDateCast()
+        case FieldType.TIME, "default":
+            return cast_time
+        case FieldType.TIME, "any":
+            return AnyTimeCast()
+        case FieldType.DATETIME, "default":
+            return DatetimeCast(timezone)
+        case FieldType.DATETIME, "any":
+            return AnyDatetimeCast(timezone)
+    return PatternCast(field.format, field.type, timezone)

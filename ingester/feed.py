@@ -1,0 +1,147 @@
+"""A tenant's feeds as an operator declares them: a single one, or a file that lists all of them.
+
+Words are checked against the rules before anything reaches the ledger; what is in force is in `store/tenant.py`.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ingester.domain.errors import UsageError
+from ingester.domain.status import REMOVAL_GUARD_PERCENT, Action, DuplicateHandling
+from ingester.ruleset.choice import choose, refuse_senseless
+from ingester.ruleset.model import RuleSet
+from ingester.store.database import now
+from ingester.store.ledger_tables import Feed, Tenant
+
+#: What a feed says; its tenant, and when it was made, are not its own words.
+WORDS = (
+    *("name", "catalogue", "entity", "pattern", "source", "action"),
+    *("duplicate_handling", "empty_erases", "removal_guard_percent"),
+)
+
+
+class Declared(BaseModel):
+    """One feed in an operator's words, spelled as `ingester feed list --json` prints them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: str = Field(min_length=1)
+    #: As `customer` or `field_service.customer`.
+    entity: str
+    catalogue: str | None = None
+    pattern: str = Field(min_length=1)
+    source: str | None = Field(default=None, min_length=1)
+    action: Action = Action.MERGE
+    duplicate_handling: DuplicateHandling = DuplicateHandling.IGNORE_ALL
+    empty_erases: bool = False
+    removal_guard_percent: int = Field(default=REMOVAL_GUARD_PERCENT, ge=0, le=100)
+    #: Accepted so that a printed list can be applied again; the ledger knows better.
+    created_at: datetime | None = None
+
+    def feed(self, tenant: Tenant, rules: RuleSet) -> Feed:
+        """The ledger's row; UsageError where the tenant has no such entity or its rows cannot be treated so."""
+        catalogues = [rules.catalogues[name] for name in tenant.catalogues if name in rules.catalogues]
+        entity = choose(catalogues, self.entity, self.catalogue)
+        refuse_senseless(entity, self.action)
+        if "/" in self.pattern:
+            raise UsageError(f"the pattern '{self.pattern}' has a /", fix="It is compared with the file's name alone.")
+        said = self.model_dump(include=set(WORDS)) | {"catalogue": entity.catalogue, "entity": entity.name}
+        return Feed(tenant=tenant.name, created_at=now(), **said)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What applying a file does to one feed: `added`, `changed`, `moved` or `removed`."""
+
+    feed: str
+    kind: str
+    #: Word → (before, after), of a changed feed.
+    words: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+
+
+def declare(**words: Any) -> Declared:
+    """One feed from words that were given one by one; UsageError names every wrong one."""
+    try:
+        return Declared(**words)
+    except ValidationError as error:
+        raise UsageError("; ".join(_mistakes(error))) from None
+
+
+def read(path: Path) -> tuple[str | None, list[Declared]]:
+    """The tenant that a YAML or TOML file names, if any, and its feeds in order; UsageError names every mistake.
+
+    The document is `{tenant: …, feeds: [{name: …, entity: …, pattern: …}, …]}`, or in YAML the list alone.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = tomllib.loads(text) if path.suffix == ".toml" else yaml.safe_load(text)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}", fix="Check the path.") from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, yaml.YAMLError) as error:
+        kind = "TOML" if path.suffix == ".toml" else "YAML"
+        raise UsageError(f"{path} is not {kind}: {' '.join(str(error).split())}") from None
+    document = {"feeds": content} if isinstance(content, list) else content
+    if not isinstance(document, dict) or not isinstance(document.get("feeds"), list):
+        raise UsageError(f"{path} has no list of feeds", fix="It begins with `feeds:`.")
+    tenant: object = document.get("tenant")
+    mistakes = [f"unknown key '{key}'" for key in document if key not in ("tenant", "feeds")]
+    feeds: list[Declared] = []
+    for number, item in enumerate(document["feeds"], 1):
+        place = f"feed {number}"
+        if not isinstance(item, dict):
+            mistakes.append(f"{place}: not a mapping")
+            continue
+        try:
+            feeds.append(Declared.model_validate(item))
+        except ValidationError as error:
+            mistakes += [f"{place} ({item.get('name', '?')}) {mistake}" for mistake in _mistakes(error)]
+    names = [each.name for each in feeds]
+    mistakes += [f"two feeds are called '{name}'" for name in sorted(set(names)) if names.count(name) > 1]
+    if tenant is not None and not isinstance(tenant, str):
+        mistakes.append("tenant: not a name")
+    elif not mistakes:
+        return tenant, feeds
+    raise UsageError(f"{path}: {'; '.join(mistakes)}")
+
+
+def resolved(declared: Iterable[Declared], tenant: Tenant, rules: RuleSet) -> list[Feed]:
+    """The ledger's rows; UsageError names every feed that cannot be."""
+    feeds, mistakes = [], []
+    for each in declared:
+        try:
+            feeds.append(each.feed(tenant, rules))
+        except UsageError as error:
+            mistakes.append(f"feed '{each.name}': {error.message}")
+    if mistakes:
+        raise UsageError("; ".join(mistakes), fix="See `ingester rules list`.")
+    return feeds
+
+
+def changes(before: Sequence[Feed], after: Sequence[Feed]) -> list[Change]:
+    """What becomes of each feed, removed ones last. The order counts: the first feed that matches a file wins."""
+    old = {feed.name: feed for feed in before}
+    staying = [feed.name for feed in after if feed.name in old]
+    was = [feed.name for feed in before if feed.name in staying]
+    found = []
+    for feed in after:
+        if feed.name not in old:
+            found.append(Change(feed.name, "added"))
+            continue
+        pairs = {word: (getattr(old[feed.name], word), getattr(feed, word)) for word in WORDS}
+        if words := {word: pair for word, pair in pairs.items() if pair[0] != pair[1]}:
+            found.append(Change(feed.name, "changed", words))
+        elif staying.index(feed.name) != was.index(feed.name):
+            found.append(Change(feed.name, "moved"))
+    return [*found, *(Change(name, "removed") for name in old if name not in staying)]
+
+
+def _mistakes(error: ValidationError) -> list[str]:
+    return [f"{'.'.join(str(part) for part in each['loc'])}: {each['msg']}" for each in error.errors()]

@@ -1,0 +1,63 @@
+"""The schema of the service's own tables: brought to this version's state, or found to be there already.
+
+Revisions are files `migrations/versions/<branch>_<number>.py`, numbered in their branch; the last one is its head.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import sqlalchemy
+from sqlalchemy import Connection, Engine
+
+from ingester.domain.errors import ConfigurationError
+from ingester.store import database
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_VERSIONS = sqlalchemy.table("alembic_version", sqlalchemy.column("version_num"))
+
+
+def upgrade(engine: Engine, branch: str) -> None:
+    """Bring one half of the schema (`ledger` or `data`) to this version's state, atomically.
+
+    One that has that state already is only asked. Raises ConfigurationError for one that a newer version has upgraded.
+    """
+    with database.translated():
+        # Asked in a transaction that only reads: nobody waits for a merge to find that there is nothing to do.
+        with engine.connect() as connection:
+            if _is_current(connection, branch):
+                return
+        with database.writing(engine).begin() as connection:
+            if not _is_current(connection, branch):  # another process may have been faster
+                _run(connection, branch)
+
+
+def _is_current(connection: Connection, branch: str) -> bool:
+    if not sqlalchemy.inspect(connection).has_table(_VERSIONS.name):
+        return False
+    stored = set(connection.scalars(sqlalchemy.select(_VERSIONS.c.version_num)))
+    known = _revisions(branch)
+    newer = [version for version in stored if version.startswith(f"{branch}_") and version not in known]
+    if newer:
+        raise ConfigurationError(
+            f"the database was upgraded to {newer[0]} by a newer version of ingester", fix="Install that version."
+        )
+    return known[-1] in stored
+
+
+@cache
+def _revisions(branch: str) -> tuple[str, ...]:
+    """The revisions of a branch that this version knows, oldest first."""
+    return tuple(sorted(path.stem for path in (_MIGRATIONS / "versions").glob(f"{branch}_*.py")))
+
+
+def _run(connection: Connection, branch: str) -> None:
+    # Loading Alembic takes longer than most commands do, and nearly all find nothing to upgrade.
+    import alembic.command
+    import alembic.config
+
+    config = alembic.config.Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    alembic.command.upgrade(config, f"{branch}@head")

@@ -1,0 +1,195 @@
+"""Taking records out: those a `delete` names, and those that an `overwrite` no longer finds in its file.
+
+A record that others refer to stays. References are asked for from the referring side, one scan of each referring table,
+so that no index slows down every import for the sake of the few that delete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import Connection, text
+
+from ingester.ruleset.model import Entity, ForeignKey
+from ingester.store.database import is_postgres
+from ingester.store.entity_table import key_columns
+from ingester.store.merge import Batches
+from ingester.store.scope import IN_SCOPE
+from ingester.store.staging import ROW, Staging, run
+from ingester.store.statement import listed, quoted
+from ingester.store.target import Target
+
+_Numbers = npt.NDArray[np.int64]
+
+#: An entity and its reference to the one whose records go.
+Referring = Sequence[tuple[Entity, ForeignKey]]
+
+_KEYS_SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Rows that would delete what `by` refers to; `leaning` ones do only if the row they lean `on` is refused."""
+
+    by: str
+    wrong: _Numbers
+    leaning: _Numbers
+    on: _Numbers
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Records that are not in the file, but stay since records of the entity `by` refer to them."""
+
+    by: str
+    count: int
+    #: The keys of the first few.
+    keys: tuple[str, ...]
+
+
+def still_referenced(connection: Connection, target: Target, referring: Referring, batches: Batches) -> Iterator[Held]:
+    """Which rows of a `delete` must be refused. `batches` have one column `id`, of the records to be deleted.
+
+    A record that refers to one of its own kind is no obstacle when the same file deletes it as well.
+    """
+    with _staged_ids(connection, target, batches) as leaving:
+        for entity, key in referring:
+            own = entity.name == target.entity.name
+            child = f"{quoted(entity.table)} AS t"
+            column = f"t.{quoted(key.id_column)}"
+            rows = f"SELECT DISTINCT s.{ROW}, {'coalesce(k._row, 0)' if own else '0'} FROM {child} "
+            rows += f"JOIN {leaving} AS s ON s.id = {column} "
+            rows += f"LEFT JOIN {leaving} AS k ON k.id = t.id " if own else ""
+            query = f"{rows} WHERE t.tenant_id = :tenant{f' AND t.id <> {column}' if own else ''} ORDER BY 1"
+            found = connection.execute(text(query), {"tenant": target.scope.tenant}).fetchall()
+            table = np.array(found, np.int64).reshape(-1, 2)
+            on = table[:, 1]
+            yield Held(entity.name, table[on == 0, 0], table[on > 0, 0], on[on > 0])
+
+
+def delete(connection: Connection, target: Target, batches: Batches) -> int:
+    """Delete the records whose ids come in the one column `id` of `batches`; how many there were."""
+    with _staged_ids(connection, target, batches) as leaving:
+        statement = f"DELETE FROM {target.table} AS t WHERE {IN_SCOPE} AND t.id IN (SELECT id FROM {leaving})"
+        return run(connection, target, statement)
+
+
+class Cleanup:
+    """What an `overwrite` removes: the records of its scope whose key no row of the file has. A context manager.
+
+    `batches` are the rows whose keys could be read, good or not: the key's columns, the id columns of references to the
+    entity's own records: null in rows that change nothing there, 0 in those that erase it.
+    """
+
+    def __init__(self, connection: Connection, target: Target, referring: Referring, batches: Batches) -> None:
+        self._connection = connection
+        self._target = target
+        self._referring = referring
+        key = key_columns(target.entity) if target.keyed else ()
+        self._staging = Staging(connection, target, (*key, *target.own_references))
+        self._batches = batches
+
+    def __enter__(self) -> Self:
+        staging = self._staging.__enter__()
+        staging.fill(self._batches)
+        if self._target.keyed:
+            staging.index(key_columns(self._target.entity))
+        postgres = is_postgres(self._connection)
+        self.name = quoted("leaving_" + self._target.entity.table[:40])
+        if not postgres:
+            self.name = f"temp.{self.name}"
+        key = "bigint PRIMARY KEY" if postgres else "INTEGER PRIMARY KEY"
+        self._run(
+            f"CREATE TEMP TABLE {self.name.removeprefix('temp.')} (id {key}){' ON COMMIT DROP' if postgres else ''}"
+        )
+        self._run(
+            f"INSERT INTO {self.name} SELECT t.id FROM {self._target.table} AS t WHERE {IN_SCOPE} "
+            f"AND {self._not_in_file()}"
+        )
+        return self
+
+    def _not_in_file(self) -> str:
+        if not self._target.keyed:
+            # Every row is a new record, so that whatever an earlier import made is in the file no more.
+            return "t.import_id <> :import_id"
+        given = {name: f"s.{quoted(name)}" for name in key_columns(self._target.entity)}
+        return f"NOT EXISTS (SELECT 1 FROM {self._staging.name} AS s WHERE {self._target.same_record(given)})"
+
+    def counts(self) -> tuple[int, int]:
+        """How many records of the scope are to go, and how many are stored now."""
+        stored = self._run(f"SELECT count(*) FROM {self._target.table} AS t WHERE {IN_SCOPE}")
+        return self._run(f"SELECT count(*) FROM {self.name}"), stored
+
+    def keep_referenced(self) -> list[Kept]:
+        """Let those stay that other records refer to, in the state after the import; which, by who refers to them."""
+        kept = []
+        for entity, key in self._referring:
+            own = entity.name == self._target.entity.name
+            staying = self._referenced_by_own(key) if own else self._referenced_by(entity, key)
+            shown = listed(key_columns(self._target.entity))
+            query = (
+                f"SELECT {shown} FROM {self._target.table} WHERE id IN ({staying}) ORDER BY {shown} LIMIT {_KEYS_SHOWN}"
+            )
+            rows = self._connection.execute(text(query), self._parameters(query)).fetchall()
+            if rows:
+                count = self._run(f"DELETE FROM {self.name} WHERE id IN ({staying})")
+                kept.append(Kept(entity.name, count, tuple("|".join(map(str, row)) for row in rows)))
+        return kept
+
+    def apply(self) -> int:
+        """Remove what is to go; how many records that were."""
+        return self._run(
+            f"DELETE FROM {self._target.table} AS t WHERE {IN_SCOPE} AND t.id IN (SELECT id FROM {self.name})"
+        )
+
+    def __exit__(self, *error: object) -> None:
+        if error[0] is None or not is_postgres(self._connection):
+            self._run(f"DROP TABLE {self.name}")
+        self._staging.__exit__(*error)  # type: ignore[arg-type]  # three values, passed on as they came
+
+    def _referenced_by(self, entity: Entity, key: ForeignKey) -> str:
+        column = f"t.{quoted(key.id_column)}"
+        return (
+            f"SELECT {column} FROM {quoted(entity.table)} AS t JOIN {self.name} AS l ON l.id = {column} "
+            f"WHERE t.tenant_id = :tenant"
+        )
+
+    def _referenced_by_own(self, key: ForeignKey) -> str:
+        """Records that a staying record refers to, and whatever those refer to in turn.
+
+        A row of the file says anew what its record refers to, so it is asked instead of what is stored: a dry run,
+        which has merged nothing, must come to the same answer.
+        """
+        column, table, staged = quoted(key.id_column), self._target.table, self._staging.name
+        given = {name: f"s.{quoted(name)}" for name in key_columns(self._target.entity)}
+        same = self._target.same_record(given)
+        said = f"AND NOT EXISTS (SELECT 1 FROM {staged} AS s WHERE {same} AND s.{column} IS NOT NULL)"
+        from_file = f"SELECT s.{column} FROM {staged} AS s JOIN {self.name} AS l ON l.id = s.{column} UNION "
+        if key.id_column not in self._target.columns:
+            said = from_file = ""
+        return (
+            f"WITH RECURSIVE kept(id) AS ({from_file}"
+            f"SELECT t.{column} FROM {table} AS t JOIN {self.name} AS l ON l.id = t.{column} "
+            f"WHERE t.tenant_id = :tenant AND t.id NOT IN (SELECT id FROM {self.name}) {said} "
+            f"UNION SELECT t.{column} FROM kept JOIN {table} AS t ON t.id = kept.id "
+            f"JOIN {self.name} AS l ON l.id = t.{column}) SELECT id FROM kept"
+        )
+
+    def _run(self, statement: str) -> int:
+        return run(self._connection, self._target, statement)
+
+    def _parameters(self, query: str) -> dict[str, str]:
+        return {name: value for name, value in self._target.scope.parameters.items() if f":{name}" in query}
+
+
+@contextmanager
+def _staged_ids(connection: Connection, target: Target, batches: Batches) -> Iterator[str]:
+    with Staging(connection, target, ("id",)) as staging:
+        staging.fill(batches)
+        staging.index(("id",))
+        yield staging.name

@@ -1,0 +1,98 @@
+"""Feeds as an operator keeps them: added by hand, or declared in a file that is applied again and again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.service import Service
+
+FEEDS = """
+tenant: acme
+feeds:
+  - {name: full, entity: product, pattern: "full_*", action: overwrite, removal_guard_percent: 20}
+  - {name: crm, entity: customer, pattern: "crm_*", source: crm, empty_erases: true}
+"""
+
+
+@pytest.fixture
+def site(launch: Callable[..., Service]) -> Service:
+    """A data directory with a tenant and nothing running."""
+    service = launch()
+    service.run("tenant", "add", "acme")
+    return service
+
+
+def feeds(site: Service) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(site.run("feed", "list", "acme", "--json").stdout)
+    return found
+
+
+def test_a_feed_keeps_what_it_was_told_and_goes_when_it_is_removed(site: Service) -> None:
+    site.run(
+        *("feed", "add", "acme", "full", "--entity", "product", "--pattern", "full_*", "--action", "overwrite"),
+        *("--source", "erp", "--duplicates", "use_last", "--empty-erases", "--removal-guard", "20"),
+    )
+    (said,) = feeds(site)
+    assert said.pop("created_at")
+    assert said == {
+        "name": "full",
+        "catalogue": "field_service",
+        "entity": "product",
+        "pattern": "full_*",
+        "source": "erp",
+        "action": "overwrite",
+        "duplicate_handling": "use_last",
+        "empty_erases": True,
+        "removal_guard_percent": 20,
+    }
+    assert "removal_guard_percent: 20" in site.run("feed", "show", "acme", "full").stdout.splitlines()
+    site.run("feed", "remove", "acme", "full")
+    assert feeds(site) == []
+    gone = site.run("feed", "show", "acme", "full", check=False)
+    assert (gone.returncode, "no feed 'full'" in gone.stderr) == (1, True)
+
+
+def test_a_file_makes_the_feeds_what_it_says_and_tells_what_changed(site: Service, tmp_path: Path) -> None:
+    site.run("feed", "add", "acme", "crm", "--entity", "customer", "--pattern", "crm_*")
+    site.run("feed", "add", "acme", "old", "--entity", "brand", "--pattern", "*")
+    file = tmp_path / "feeds.yaml"
+    file.write_text(FEEDS)
+
+    foreseen = json.loads(site.run("feed", "apply", file, "--dry-run", "--json").stdout)
+    assert (foreseen["tenant"], foreseen["dry_run"]) == ("acme", True)
+    assert [(change["feed"], change["change"]) for change in foreseen["changes"]] == [
+        ("full", "added"),
+        ("crm", "changed"),
+        ("old", "removed"),
+    ]
+    assert foreseen["changes"][1]["words"] == {
+        "source": {"before": None, "after": "crm"},
+        "empty_erases": {"before": False, "after": True},
+    }
+    assert [feed["name"] for feed in feeds(site)] == ["crm", "old"], "a dry run changed something"
+
+    told = site.run("feed", "apply", file).stdout
+    for line in ("feed 'full' added", "feed 'crm' changed", "  source: - -> crm", "feed 'old' removed"):
+        assert line in told.splitlines()
+    assert [(feed["name"], feed["action"]) for feed in feeds(site)] == [("full", "overwrite"), ("crm", "merge")]
+    assert "are as feeds.yaml says" in site.run("feed", "apply", file).stdout
+
+
+def test_a_file_with_a_mistake_changes_nothing(site: Service, tmp_path: Path) -> None:
+    file = tmp_path / "feeds.toml"
+    file.write_text(
+        '[[feeds]]\nname = "a"\nentity = "brand"\npattern = "*"\n[[feeds]]\nname = "b"\nentity = "nothing"\n'
+    )
+    for text in (file.read_text(), file.read_text() + 'pattern = "*"\n'):
+        file.write_text(text)
+        refused = site.run("feed", "apply", file, "--tenant", "acme", check=False)
+        assert refused.returncode == 1
+        assert len(refused.stderr.splitlines()) == 1
+    unnamed = site.run("feed", "apply", file, check=False)
+    assert "whose feeds" in unnamed.stderr
+    assert feeds(site) == []

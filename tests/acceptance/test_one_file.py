@@ -1,0 +1,148 @@
+"""One file at once: `ingester import` and `ingester validate`, and the exit codes that scripts rely on."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import subprocess
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.report import Report, assert_reconciles
+from tests.service import Service
+
+RULES = """name: item
+title: Items
+primaryKey: external_id
+fields:
+  - {name: external_id, constraints: {required: true}}
+  - {name: label, constraints: {required: true}}
+  - {name: stock, type: integer}
+"""
+FOUR = "external_id,label,stock\na,A,1\nb,B,2\nc,C,3\nd,D,4\n"
+
+
+class Desk:
+    """An operator's folder with one rule file, whose commands run there."""
+
+    def __init__(self, folder: Path) -> None:
+        (folder / "shop").mkdir()
+        (folder / "shop" / "item.yaml").write_text(RULES)
+        self.service = Service(folder)
+        self.folder = folder
+
+    def run(self, command: str, content: str | bytes, *options: str) -> subprocess.CompletedProcess[str]:
+        """Run `import` or `validate` on a file with this content."""
+        file = self.folder / "items.csv"
+        file.write_bytes(content.encode() if isinstance(content, str) else content)
+        given = ("--entity", "item", "--rules", "shop", "--out", "out", "--json")
+        return self.service.run(command, file, *given, *options, check=False)
+
+    def report(self, code: int, command: str, content: str | bytes, *options: str) -> dict[str, Any]:
+        """The status document, printed as it was put into the folder; the exit code is asserted."""
+        done = self.run(command, content, *options)
+        assert done.returncode == code, f"{done.stdout}{done.stderr}"
+        said: dict[str, Any] = json.loads(done.stdout)
+        (path,) = (self.folder / "out").glob(f"*.{said['short_id']}.status.json")
+        assert json.loads(path.read_text()) == said
+        if command == "import" and said["status"] == "completed":
+            assert_reconciles(Report(path, said))
+        return said
+
+    def stock(self) -> dict[str, int | None]:
+        with closing(sqlite3.connect(self.service.data_dir / "ingester.db")) as database:
+            return dict(database.execute("SELECT external_id, stock FROM shop__item ORDER BY 1"))
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def counts(said: dict[str, Any]) -> dict[str, int]:
+    """What was done to records, without what was not."""
+    return {name: count for name, count in said["stats"].items() if count and name.endswith("_count")}
+
+
+def test_the_exit_code_tells_how_the_rows_fared(desk: Desk) -> None:
+    assert desk.report(0, "import", FOUR)["outcome"] == "accepted"
+    assert desk.report(2, "import", FOUR.replace("2", "two"))["outcome"] == "partial"
+    assert desk.report(2, "import", "external_id,label\na,A\na,B\n")["stats"]["duplicate_rows"] == 2
+    assert desk.report(3, "import", b"")["reason"] == "empty_file"
+    assert desk.report(4, "import", FOUR + 'e,"E')["reason"] == "possibly_truncated"
+    assert desk.report(2, "import", FOUR + 'e,"E', "--approve", "possibly_truncated")["stats"]["valid_rows"] == 4
+    assert desk.stock() == {"a": 1, "b": 2, "c": 3, "d": 4}
+
+
+def test_each_action_does_what_it_is_called(desk: Desk) -> None:
+    assert counts(desk.report(0, "import", FOUR, "--action", "create")) == {"created_count": 4}
+    said = desk.report(2, "import", "external_id,label\na,A\nnew,N\n", "--action", "create")
+    assert ([each["code"] for each in said["errors"]], counts(said)) == (["already_exists"], {"created_count": 1})
+    said = desk.report(2, "import", "external_id,stock\na,9\nz,1\n", "--action", "update")
+    assert ([each["code"] for each in said["errors"]], counts(said)) == (["not_found"], {"updated_count": 1})
+    assert counts(desk.report(0, "import", "external_id\nnew\n", "--action", "delete")) == {"deleted_count": 1}
+    assert desk.stock() == {"a": 9, "b": 2, "c": 3, "d": 4}
+
+
+def test_an_overwrite_that_removes_much_waits_for_a_decision_unless_it_is_told_not_to(desk: Desk) -> None:
+    desk.report(0, "import", FOUR)
+    one = "external_id,label\na,A\n"
+    overwrite = ("--action", "overwrite")
+    assert desk.report(4, "import", one, *overwrite)["reason"] == "mass_removal"
+    assert desk.report(4, "import", FOUR[:-6], *overwrite, "--removal-guard", "20")["status"] == "needs_attention"
+    assert len(desk.stock()) == 4
+    foreseen = desk.report(0, "import", one, *overwrite, "--removal-guard", "100", "--dry-run")
+    assert counts(foreseen) == {"skipped_count": 1, "removed_count": 3}
+    assert len(desk.stock()) == 4, "a dry run removed something"
+    assert counts(desk.report(0, "import", one, *overwrite, "--removal-guard", "100")) == counts(foreseen)
+    assert desk.stock() == {"a": 1}
+
+
+def test_an_empty_cell_erases_only_where_it_is_told_to(desk: Desk) -> None:
+    desk.report(0, "import", FOUR)
+    empty = "external_id,label,stock\na,A,\n"
+    assert counts(desk.report(0, "import", empty)) == {"skipped_count": 1}
+    assert counts(desk.report(0, "import", empty, "--empty-erases", "--dry-run")) == {"updated_count": 1}
+    assert counts(desk.report(0, "import", empty, "--empty-erases")) == {"updated_count": 1}
+    assert desk.stock()["a"] is None
+
+
+def test_a_check_without_a_database_predicts_nothing_and_says_what_it_did_not_check(desk: Desk) -> None:
+    said = desk.report(2, "validate", FOUR.replace("B", ""))
+    assert (said["dry_run"], said["stats"]["valid_rows"], said["stats"]["created_count"]) == (True, 3, None)
+    assert said["not_checked"]
+    assert not desk.service.data_dir.exists()
+    assert desk.report(0, "validate", "external_id,stock\na,1\n", "--action", "update")["action"] == "update"
+    assert desk.report(2, "validate", "external_id,stock\na,1\n")["outcome"] == "rejected"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ("--entity", "itme"),
+        ("--action", "upsert"),
+        ("--removal-guard", "101"),
+        ("--nonsense",),
+        ("--database-url", "mysql://somewhere"),
+    ],
+)
+def test_a_wrong_command_line_is_not_mistaken_for_refused_rows(desk: Desk, wrong: tuple[str, ...]) -> None:
+    done = desk.run("import", FOUR, *wrong)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_report_once_delivered_is_not_owed_any_more(desk: Desk) -> None:
+    desk.report(0, "import", FOUR)
+    with closing(sqlite3.connect(desk.service.data_dir / "ingester.db")) as database:
+        assert database.execute("SELECT publish_pending FROM import_outcomes").fetchall() == [(0,)]
+
+
+def test_a_file_is_imported_into_postgresql_as_well(desk: Desk, postgres_url: str) -> None:
+    said = desk.report(0, "import", FOUR, "--database-url", postgres_url)
+    assert counts(said) == {"created_count": 4}
+    assert counts(desk.report(0, "import", FOUR, "--database-url", postgres_url)) == {"skipped_count": 4}
+    assert not desk.service.data_dir.exists()
