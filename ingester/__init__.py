@@ -19,7 +19,7 @@ The map, in the order in which a file meets the parts::
     formats/        bytes to batches of text cells;  checks/: rules compiled into checks over whole columns
     outbox/         status, error and rejects files, docs, and publishing them
     store/          ledger and entity tables, migrations, merge
-    ruleset/        rule files read into frozen values, every mistake reported at once
+    ruleset/        rule files read into frozen values, every mistake reported at once; overlays of tenants, drafts
     domain/         plain values and errors; no I/O
     recovery.py     start-up: what a crash left is finished, queued again or removed
     tenancy.py      what a tenant finds when it logs in

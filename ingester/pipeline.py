@@ -29,7 +29,7 @@ from ingester.spill.notices import Notices
 from ingester.spill.references import RECORD
 from ingester.spill.rows import Rows
 from ingester.spill.verdict import Verdict
-from ingester.store import datastore
+from ingester.store import datastore, lock
 from ingester.store.data_tables import ImportOutcome
 from ingester.store.database import now
 from ingester.store.datastore import DataStore
@@ -69,6 +69,7 @@ def run(order: Order, store: DataStore, directory: DataDirectory, workspace: Pat
 
     scope = Scope(tenant=job.tenant, source=job.source, import_id=job.id, timezone=order.timezone)
     with store.writing() as connection:
+        lock.take(connection, order.entity, scope, action)
         resolved, record = transforming.run(connection, rows, entity, verdict, workspace, scope, action)
         attempt.passed(record)
         attempt.passed(parsing.run(verdict))

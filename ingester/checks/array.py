@@ -2,33 +2,41 @@
 
 from __future__ import annotations
 
-import json
-
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ingester.checks import canonical
-from ingester.checks.cells import BLANKS
-from ingester.checks.fault import Typed
+from ingester.checks.cells import BLANKS, replaced, without
+from ingester.checks.fault import Fault, Typed, where_true
+from ingester.checks.list import ListCast
+from ingester.checks.text import StringCast
+from ingester.ruleset.model import FieldType
 
 
 class ArrayCast:
     """Cells of one array field → canonical JSON text."""
 
     def __init__(self, delimiter: str) -> None:
-        self._delimiter = delimiter
+        self._expected = f"array. Expected a{delimiter}b{delimiter}c or a JSON array"
+        self._split = ListCast(delimiter, FieldType.STRING, StringCast("default"))
 
     def __call__(self, text: pa.StringArray) -> Typed:
         """Cast one column."""
-        expected = f"array. Expected a{self._delimiter}b{self._delimiter}c or a JSON array"
-        return canonical.cast_distinct(text, self._canonical, expected)
+        is_json = where_true(pc.match_substring_regex(text, rf"\A[{BLANKS}]*\["))
+        split = self._split(without(text, is_json))
+        wrong = [fault.positions for fault in split.faults]
+        values = split.values
+        if is_json.size:
+            read = canonical.cast_distinct(text.take(pa.array(is_json)), _array, "")
+            values = replaced(values, is_json, read.values)
+            wrong += [is_json[fault.positions] for fault in read.faults]
+        faults = [Fault("invalid_type", self._expected, np.sort(np.concatenate(wrong)))] if wrong else []
+        return Typed(values, faults)
 
-    def _canonical(self, cell: str) -> str:
-        if cell.strip(BLANKS).startswith("["):
-            return canonical.write(canonical.read(cell))
-        if "\0" in cell:
-            raise ValueError("it holds a NUL character")
-        items = [item.strip(BLANKS) for item in cell.split(self._delimiter)]
-        return json.dumps(items, ensure_ascii=False, separators=(",", ":"))
+
+def _array(cell: str) -> str:
+    return canonical.write(canonical.read(cell))
 
 
 def cast_object(text: pa.StringArray) -> Typed:

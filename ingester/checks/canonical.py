@@ -6,14 +6,18 @@ import json
 from collections.abc import Callable
 from typing import NoReturn
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ingester.checks.cells import replaced
+from ingester.checks.cells import replaced, within
 from ingester.checks.fault import Fault, Typed, where_true
 
 #: A value of JSON: deeper ones are refused by Python's own limit of recursion.
 Json = dict[str, "Json"] | list["Json"] | str | int | bool | None
+
+#: Whether a byte of a text has an escape in JSON.
+_ESCAPED = np.isin(np.arange(256), [*range(0x20), ord('"'), ord("\\")])
 
 
 class Digits(str):
@@ -66,13 +70,15 @@ def count(values: pa.StringArray) -> pa.Int64Array:
     return pa.array(counts, pa.int64()).take(encoded.indices)
 
 
-def quoted(text: pa.StringArray) -> pa.StringArray:
-    """Each text as a JSON string; null for null."""
-    plain = pc.binary_join_element_wise('"', text, '"', "")
+def quoted(text: pa.StringArray, before: str = "") -> pa.StringArray:
+    """Each text as a JSON string after some other text; null for null."""
+    plain = pc.binary_join_element_wise(f'{before}"', text, '"', "")
+    if not _ESCAPED[within(text)].any():
+        return plain
     special = where_true(pc.match_substring_regex(text, r'["\\\x00-\x1f]'))
     if not special.size:
         return plain
-    chosen = [json.dumps(cell, ensure_ascii=False) for cell in text.take(pa.array(special)).to_pylist()]
+    chosen = [before + json.dumps(cell, ensure_ascii=False) for cell in text.take(pa.array(special)).to_pylist()]
     return replaced(plain, special, pa.array(chosen, pa.string()))
 
 

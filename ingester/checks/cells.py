@@ -28,6 +28,22 @@ def content(column: pa.StringArray) -> Bytes:
     return np.frombuffer(buffer, np.uint8) if buffer is not None else np.empty(0, np.uint8)
 
 
+def within(column: pa.StringArray) -> Bytes:
+    """The bytes of this column's cells, one cell after the other."""
+    ends = offsets(column)
+    return content(column)[ends[0] : ends[-1]]
+
+
+def kept(column: pa.StringArray, table: Bytes) -> pa.StringArray:
+    """Each byte of a cell replaced by what `table`, of 256, has for it; 0 takes it out. Null for null."""
+    data = table[within(column)]
+    stays = data != 0
+    ends = offsets(column)
+    total = np.append(np.int32(0), np.cumsum(stays, dtype=np.int32))[ends - ends[0]]
+    valid = pa.py_buffer(np.packbits(present(column), bitorder="little")) if column.null_count else None
+    return pa.StringArray.from_buffers(len(column), pa.py_buffer(total), pa.py_buffer(data[stays]), valid)
+
+
 def lengths(column: pa.StringArray) -> npt.NDArray[np.int32]:
     """Bytes of each cell."""
     return np.diff(offsets(column))

@@ -30,23 +30,24 @@ class Member:
 def objects(members: Sequence[Member]) -> pa.StringArray:
     """A JSON object for each row, of the members that are not null, by name; null where all are."""
     parts = [
-        pc.binary_join_element_wise(write(member.name) + ":", json_values(member.values, member.type), "")
+        json_values(member.values, member.type, before=f",{write(member.name)}:")
         for member in sorted(members, key=lambda member: member.name)
     ]
-    inner = pc.binary_join_element_wise(*parts, ",", null_handling="skip") if len(parts) > 1 else parts[0]
-    whole = pc.binary_join_element_wise("{", inner, "}", "")
-    return pc.if_else(pc.equal(whole, "{}"), pa.scalar(None, pa.string()), whole)
+    # Not `null_handling="skip"`: Arrow then leaves out the row that has nothing but nulls.
+    inner = pc.binary_join_element_wise(*parts, "}", "", null_handling="replace", null_replacement="")
+    # The first comma of each row becomes the brace that opens.
+    whole = pc.binary_replace_slice(inner, start=0, stop=1, replacement="{")
+    return pc.if_else(pc.equal(inner, "}"), pa.scalar(None, pa.string()), whole)
 
 
-def json_values(values: pa.Array, kind: FieldType) -> pa.StringArray:
-    """A typed column as JSON values; null for null. Datetimes are RFC 3339 in UTC."""
+def json_values(values: pa.Array, kind: FieldType, before: str = "") -> pa.StringArray:
+    """A typed column as JSON values after some text; null for null. Datetimes are RFC 3339 in UTC."""
+    is_text = pa.types.is_string(values.type)
+    text = values if is_text else pc.cast(values, pa.string())
     if kind in _JSON:
-        return values if pa.types.is_string(values.type) else pc.cast(values, pa.string())
-    if pa.types.is_string(values.type):
-        return quoted(values)
-    text = pc.cast(values, pa.string())
+        return pc.binary_join_element_wise(before, text, "") if before else text
     if kind is FieldType.DATETIME:
         text = pc.replace_substring(text, " ", "T", max_replacements=1)
-    if kind is not FieldType.DATE:
+    if kind in {FieldType.TIME, FieldType.DATETIME}:
         text = pc.replace_substring_regex(text, r"\.?0+(Z?)\z", r"\1")
-    return quoted(text)
+    return quoted(text, before)

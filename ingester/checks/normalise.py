@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ingester.checks.cells import Bytes, content, offsets, replaced
-from ingester.checks.fault import Fault, Mask, Positions, where_true
+from ingester.checks.cells import content, offsets, replaced, within
+from ingester.checks.fault import Fault, Mask, Positions, where_false, where_true
 from ingester.checks.recognition import Recognised
 from ingester.ruleset.model import Normalisation, Step
 
@@ -82,7 +82,7 @@ def trim(text: pa.StringArray) -> pa.StringArray:
 
 def _collapse_spaces(text: pa.StringArray) -> pa.StringArray:
     text = trim(text)
-    data = _bytes_of(text)
+    data = within(text)
     odd = _MAY_BEGIN.copy()
     odd[ord(" ")] = False
     if not odd[data].any() and not ((data[1:] == ord(" ")) & (data[:-1] == ord(" "))).any():
@@ -91,21 +91,35 @@ def _collapse_spaces(text: pa.StringArray) -> pa.StringArray:
 
 
 def _lower(text: pa.StringArray) -> pa.StringArray:
-    return pc.utf8_lower(text)
+    return _cased(text, pc.utf8_lower, str.lower)
 
 
 def _upper(text: pa.StringArray) -> pa.StringArray:
-    return pc.utf8_upper(text)
+    return _cased(text, pc.utf8_upper, str.upper)
+
+
+def _cased(text: pa.StringArray, kernel: _Rewrite, of_any: Callable[[str], str]) -> pa.StringArray:
+    """Beyond ASCII as Python has it, each distinct text once: to Arrow every letter stays one letter.
+
+    Not Arrow's `ascii_lower`: it makes an invalid array of a column whose first cell is not where its bytes begin.
+    """
+    cased = kernel(text)
+    other = where_false(pc.string_is_ascii(text))
+    if not other.size:
+        return cased
+    encoded = text.take(pa.array(other)).dictionary_encode()
+    distinct = pa.array(map(of_any, encoded.dictionary.to_pylist()), pa.string())
+    return replaced(cased, other, distinct.take(encoded.indices))
 
 
 def _nfc(text: pa.StringArray) -> pa.StringArray:
-    data = _bytes_of(text)
+    data = within(text)
     return pc.utf8_normalize(text, form="NFC") if data.size and data.max() >= 0x80 else text
 
 
 def _email(text: pa.StringArray) -> pa.StringArray:
     text = trim(text)
-    data = _bytes_of(text)
+    data = within(text)
     if not ((data - np.uint8(ord("A")) < 26) | (data >= 0x80)).any():
         return text
     return _where(text, r"@[^@]*[\p{Lu}\p{Lt}][^@]*\z", _lower_domain)
@@ -114,7 +128,7 @@ def _email(text: pa.StringArray) -> pa.StringArray:
 def _lower_domain(text: pa.StringArray) -> pa.StringArray:
     parts = pc.extract_regex(text, r"\A(?s:(?P<local>.*)@(?P<domain>[^@]*))\z")
     local, domain = pc.struct_field(parts, "local"), pc.struct_field(parts, "domain")
-    return pc.binary_join_element_wise(local, pc.utf8_lower(domain), "@")
+    return pc.binary_join_element_wise(local, _lower(domain), "@")
 
 
 _REWRITES: dict[Step, _Rewrite] = {
@@ -138,11 +152,6 @@ def _at_the_edges(text: pa.StringArray) -> Positions:
         first, last = data[ends[:-1][filled]], data[ends[1:][filled] - 1]
     suspects: Positions = filled[_MAY_BEGIN[first] | _MAY_END[last]]
     return suspects
-
-
-def _bytes_of(text: pa.StringArray) -> Bytes:
-    ends = offsets(text)
-    return content(text)[ends[0] : ends[-1]]
 
 
 def _where(text: pa.StringArray, pattern: str, rewrite: _Rewrite) -> pa.StringArray:

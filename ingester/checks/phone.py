@@ -18,13 +18,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from phonenumbers import PhoneMetadata, PhoneNumberFormat, ValidationResult
 
-from ingester.checks.cells import content, lengths, offsets, replaced, windows
+from ingester.checks.cells import kept, lengths, offsets, replaced, windows, within
 from ingester.checks.fault import Mask, Positions, present
 from ingester.checks.recognition import Recognised, recognise
 
-_PUNCTUATION = b" ().-/"
-_PLAIN = np.zeros(256, np.bool_)
-_PLAIN[list(b"0123456789" + _PUNCTUATION)] = True
+_BYTES = np.arange(256, dtype=np.uint8)
+_IS_PLAIN = np.isin(_BYTES, list(b"0123456789 ().-/"))
+_DIGITS = np.where(np.isin(_BYTES, list(b"0123456789")), _BYTES, 0)
 _CACHED = 100_000
 
 
@@ -70,13 +70,19 @@ class PhoneNumbers:
         return found
 
     def _read(self, cell: str) -> str | None:
-        try:
-            number = phonenumbers.parse(cell, self._region)
-        except phonenumbers.NumberParseException:
-            return None
-        if number.extension or phonenumbers.is_possible_number_with_reason(number) != ValidationResult.IS_POSSIBLE:
-            return None
-        return phonenumbers.format_number(number, PhoneNumberFormat.E164)
+        number = _recognised(cell, self._region)
+        # Of a few odd ones the library makes another number when it sees them again.
+        return number if number is not None and _recognised(number, None) == number else None
+
+
+def _recognised(cell: str, region: str | None) -> str | None:
+    try:
+        number = phonenumbers.parse(cell, region)
+    except phonenumbers.NumberParseException:
+        return None
+    if number.extension or phonenumbers.is_possible_number_with_reason(number) != ValidationResult.IS_POSSIBLE:
+        return None
+    return phonenumbers.format_number(number, PhoneNumberFormat.E164)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +97,8 @@ class _Plan:
     prefix: str
     #: What may be dialled first to leave the country, or is its own code: only the library can tell.
     abroad: str
-    #: The start of a number, without its prefix, of which the same is true.
+    #: The start of a number, without its prefix, of which the same is true: digits, and an expression.
+    unclear_digits: tuple[str, ...]
     unclear: str
 
     @classmethod
@@ -116,18 +123,19 @@ class _Plan:
         if metadata is None or first is None or metadata.general_desc is None:
             return None
         prefix = metadata.national_prefix_for_parsing or ""
-        if re.match(prefix, "") and prefix:
+        # Zeros in front are part of the number in Italy and little else.
+        prefixes = {"0", prefix, first.national_prefix_for_parsing or ""} - {""}
+        if any(re.match(each, "") for each in prefixes):
             return None
-        is_plain = prefix.isdigit()
         certain = _sizes(metadata) & _sizes(first)
         return cls(
             code,
             np.array(sorted(certain), np.int32),
             rf"\A(?:{metadata.general_desc.national_number_pattern})\z",
-            prefix if is_plain else "",
+            prefix if prefix.isdigit() else "",
             abroad,
-            # Zeros in front are part of the number in Italy and little else.
-            "0" if is_plain or not prefix else f"0|{prefix}",
+            tuple(sorted(each for each in prefixes if each.isdigit())),
+            "|".join(sorted(each for each in prefixes if not each.isdigit())),
         )
 
     def read(self, national: pa.StringArray) -> tuple[pa.StringArray, Mask]:
@@ -141,12 +149,11 @@ class _Plan:
             is_number = pc.match_substring_regex(tail, self.number)
             certain = pc.and_(certain, pc.or_(pc.invert(starts), is_number))
             national = pc.if_else(starts, tail, national)
-        if self.unclear == "0":
-            unclear = pc.starts_with(national, "0")
-        else:
-            unclear = pc.match_substring_regex(national, rf"\A(?:{self.unclear})")
-        right = pc.and_not(certain, unclear)
-        right = right.to_numpy(zero_copy_only=False) & np.isin(lengths(national), self.sizes)
+        for digits in self.unclear_digits:
+            certain = pc.and_not(certain, pc.starts_with(national, digits))
+        if self.unclear:
+            certain = pc.and_not(certain, pc.match_substring_regex(national, rf"\A(?:{self.unclear})"))
+        right = certain.to_numpy(zero_copy_only=False) & np.isin(lengths(national), self.sizes)
         return pc.binary_join_element_wise(f"+{self.code}", national, ""), right
 
 
@@ -158,16 +165,10 @@ def _sizes(metadata: PhoneMetadata) -> set[int]:
 
 def _digits(text: pa.StringArray) -> tuple[pa.StringArray, Mask, Mask]:
     """The digits of each cell; whether a plus comes first; whether there is nothing else but usual punctuation."""
-    ends = offsets(text)
-    data = content(text)[ends[0] : ends[-1]]
+    data, ends = within(text), offsets(text)
     ends = ends - ends[0]
-    starts = ends[:-1][ends[:-1] < data.size] if data.size else ends[:0]
-    has_plus = np.zeros(len(text), np.bool_)
-    has_plus[: starts.size] = data[starts] == ord("+")
-    has_plus &= ends[1:] > ends[:-1]
-    odd = np.append(0, np.cumsum(~_PLAIN[data], dtype=np.int32))
+    has_plus = ends[1:] > ends[:-1]
+    has_plus[has_plus] = data[ends[:-1][has_plus]] == ord("+")
+    odd = np.append(0, np.cumsum(~_IS_PLAIN[data], dtype=np.int32))
     is_plain = odd[ends[1:]] - odd[ends[:-1]] == has_plus
-    is_digit = data - np.uint8(ord("0")) <= 9
-    total = np.append(np.int32(0), np.cumsum(is_digit, dtype=np.int32))
-    digits = pa.StringArray.from_buffers(len(text), pa.py_buffer(total[ends]), pa.py_buffer(data[is_digit]))
-    return digits, has_plus, is_plain
+    return kept(text, _DIGITS), has_plus, is_plain

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from ingester.checks.compile import CompiledEntity
-from ingester.domain.notice import Severity
+from ingester.domain.notice import CATALOGUE, Severity
 from ingester.ruleset.model import Entity, Field
 
 
@@ -43,5 +43,5 @@ def _refused(entity: Entity, field: Field, cells: list[str]) -> Iterator[tuple[i
     alone = dataclasses.replace(field, name="cell", default=None)
     column = dataclasses.replace(entity, fields=(alone,), primary_key=(), foreign_keys=(), checks=())
     for finding in CompiledEntity(column).check({alone.name: pa.array(cells, pa.string())}).findings:
-        if getattr(finding, "severity", Severity.ERROR) is Severity.ERROR:
+        if (finding.severity or CATALOGUE[finding.code].severity) is Severity.ERROR:
             yield from ((int(position), finding.message) for position in finding.positions)

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ingester.checks.cells import content, lengths, offsets, without
+from ingester.checks.cells import lengths, within, without
 from ingester.checks.fault import Fault, Typed, present, where_false, where_true
 from ingester.checks.formats import FORMATS
 
@@ -36,6 +36,5 @@ class StringCast:
 
 
 def _has_nul(text: pa.StringArray) -> bool:
-    ends = offsets(text)
-    data = content(text)[ends[0] : ends[-1]]
+    data = within(text)
     return bool(data.size and data.min() == 0)

@@ -6,11 +6,12 @@ another place or script, brackets, further digits. Group characters must stand w
 
 from __future__ import annotations
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import re2
 
-from ingester.checks.cells import BLANKS, without
+from ingester.checks.cells import BLANKS, kept, replaced, without
 from ingester.checks.fault import Cast, Fault, Typed, where_false
 from ingester.ruleset.model import Field, FieldType
 
@@ -18,6 +19,7 @@ from ingester.ruleset.model import Field, FieldType
 _OTHER_BLANKS = "\u00a0\u202f"
 #: What may stand around a number that is not bare.
 _WORD = r"[^\p{N}\p{Pd}\x{2212}+\-(]"
+_BYTES = np.arange(256)
 
 
 class WrittenNumberCast:
@@ -27,19 +29,30 @@ class WrittenNumberCast:
         self._cast = cast
         self._group = field.group_char
         self._decimal = field.decimal_char if field.type is FieldType.NUMBER else ""
-        self._pattern = _pattern(self._group, self._decimal, field.bare_number)
+        self._pattern = _pattern(self._group, self._decimal, field.bare_number, _WORD)
         self._captures = _captures(self._pattern)
+        marks = _exactly(f".,{self._decimal}{_variants(self._group.strip())}")
+        #: Of cells whose points and commas are all in the number, so that it is what is left without other bytes.
+        self._plainly = _pattern(self._group, self._decimal, field.bare_number, f"{_WORD.removesuffix(']')}{marks}]")
+        self._bytes = np.where(np.isin(_BYTES, list(b"+-0123456789")), _BYTES, 0).astype(np.uint8)
+        for byte in self._decimal.encode()[:1]:
+            self._bytes[byte] = ord(".")
         self._name = field.type.value
 
     def __call__(self, text: pa.StringArray) -> Typed:
         """Cast one column."""
-        wrong = where_false(pc.match_substring_regex(text, self._pattern))
-        faults = [Fault("invalid_type", self._name, wrong)] if wrong.size else []
-        plain = pc.replace_substring_regex(without(text, wrong), pattern=self._pattern, replacement=self._captures)
-        for character in _variants(self._group):
-            plain = pc.replace_substring(plain, character, "")
-        if self._decimal not in {"", "."}:
-            plain = pc.replace_substring(plain, self._decimal, ".")
+        other = where_false(pc.match_substring_regex(text, self._plainly))
+        plain = kept(without(text, other), self._bytes)
+        faults = []
+        if other.size:
+            chosen = text.take(pa.array(other))
+            wrong = where_false(pc.match_substring_regex(chosen, self._pattern))
+            if wrong.size:
+                faults.append(Fault("invalid_type", self._name, other[wrong]))
+            number = pc.replace_substring_regex(
+                without(chosen, wrong), pattern=self._pattern, replacement=self._captures
+            )
+            plain = replaced(plain, other, kept(number, self._bytes))
         typed = self._cast(plain)
         return Typed(typed.values, [*faults, *typed.faults])
 
@@ -52,7 +65,7 @@ def _captures(pattern: str) -> str:
     return "".join(rf"\{number}" for number in range(1, re2.compile(pattern).groups + 1))
 
 
-def _pattern(group: str, decimal: str, is_bare: bool) -> str:
+def _pattern(group: str, decimal: str, is_bare: bool, word: str) -> str:
     """The whole cell; its captures are signs and digits, all but one of each empty."""
     whole = "[0-9]+"
     if group:
@@ -67,10 +80,10 @@ def _pattern(group: str, decimal: str, is_bare: bool) -> str:
         return rf"\A{around}([+-]?)({every}){around}\z"
     # A point right before the first digit may be the decimal one: `Nr.5` is refused, `kr. 5` and `$.50` are not.
     marks = _exactly(f".,{decimal}{_variants(group.strip())}")
-    signed = _signed(f"{_WORD}*{_WORD.removesuffix(']')}{marks}]") + f"({number})"
+    signed = _signed(f"{word}*{word.removesuffix(']')}{marks}]") + f"({number})"
     if decimal:
-        signed += "|" + _signed(rf"{_WORD}*[\p{{Sc}}{BLANKS}]") + f"({fraction})"
-    return rf"\A{around}(?:{signed}){_WORD}*\z"
+        signed += "|" + _signed(rf"{word}*[\p{{Sc}}{BLANKS}]") + f"({fraction})"
+    return rf"\A{around}(?:{signed}){word}*\z"
 
 
 def _signed(word: str) -> str:

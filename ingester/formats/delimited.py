@@ -21,6 +21,9 @@ from ingester.formats.piece import Finder, Piece
 from ingester.formats.selection import Selection, select
 
 BLOCK_BYTES = 8 << 20
+#: A small file is cut into blocks as well, so that every thread has some; below this a block is not worth its while.
+_LEAST_BYTES = 2 << 20
+_BLOCKS_A_THREAD = 4
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -47,7 +50,8 @@ class DelimitedReader:
         self, path: Path, detected: Detected | None = None, *, block_bytes: int = BLOCK_BYTES, threads: int = 2
     ) -> None:
         self._path = path
-        self._block_bytes = block_bytes
+        share = path.stat().st_size // (_BLOCKS_A_THREAD * threads)
+        self._block_bytes = min(block_bytes, max(share, _LEAST_BYTES))
         self._threads = threads
         self._extents: list[_Extent] = []
         self.detected = detected or detect(path)

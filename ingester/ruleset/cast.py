@@ -22,6 +22,8 @@ _Cast = Callable[[Field, str], Scalar]
 
 _INTEGER = re.compile(r"[-+]?[0-9]+")
 _NUMBER = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)")
+#: Of a number that is not bare: nothing that could change its value.
+_AROUND = re.compile(r"^[^\d+\-(.,\u2010-\u2015\u2212]+|[^\d+\-(.,\u2010-\u2015\u2212]+$")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TIME = re.compile(r"[0-9]{2}:[0-9]{2}:[0-9]{2}")
 _LOOSE_TIME = re.compile(r"[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?")
@@ -84,7 +86,7 @@ def _string(_: Field, text: str) -> str:
 def _plain(field: Field, text: str) -> str:
     """A number without what its field's options allow around it."""
     if not field.bare_number:
-        text = re.sub(r"^[^-+0-9.,]+|[^0-9.,]+$", "", text)
+        text = _AROUND.sub("", text)
     if field.group_char:
         text = text.replace(field.group_char, "")
     if field.decimal_char != ".":

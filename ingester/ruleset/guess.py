@@ -29,7 +29,8 @@ _DATES = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%Y/%m/%d", "%d-%m-%Y", "%m-%d-%Y"
 _NAMED_DATES = ("%d %b %Y", "%d-%b-%Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%d-%b-%y")
 _TIMES = ("%I:%M %p", "%I:%M:%S %p")
 _CLOCKS = ("%H:%M", "%H:%M:%S", "%H:%M:%S.%f", "%I:%M %p", "%I:%M:%S %p")
-_AFFIX = re.compile(r"[$€£¥%]|(?<![A-Za-z])[A-Z]{3}(?![A-Za-z])")
+_AFFIX = r"(?:[$€£¥%]|[A-Z]{3})"
+_AFFIXED = re.compile(rf"(?:{_AFFIX} ?)?(?P<number>[-+]?[0-9.,' ]*[0-9])(?: ?{_AFFIX})?")
 
 
 def guess(name: str, cells: Sequence[str]) -> tuple[Field, tuple[Field, ...]]:
@@ -84,8 +85,11 @@ def _whole_numbers(name: str, cells: Sequence[str]) -> Iterator[Field]:
 def _numbers(name: str, cells: Sequence[str]) -> Iterator[Field]:
     if _LABEL.search(name) or any(re.match(r"[-+]?0[0-9]", cell) for cell in cells):
         return
-    bare = not any(map(_AFFIX.search, cells))
-    plain = [re.sub(r"^[^-+0-9.,]+|[^0-9.,]+$", "", cell) for cell in cells] if not bare else cells
+    within = [_AFFIXED.fullmatch(cell) for cell in cells]
+    if not all(within):
+        return
+    plain = [match["number"] for match in within if match]
+    bare = plain == list(cells)
     for decimal, group in _SIGNS:
         shape = re.compile(
             rf"[-+]?([0-9]{{1,3}}({re.escape(group)}[0-9]{{3}})+|[0-9]+)?(?P<part>{re.escape(decimal)}[0-9]+)?"

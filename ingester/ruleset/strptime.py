@@ -1,4 +1,4 @@
-r"""Patterns of dates and times, as `%d/%m/%Y`: which directives there are, and reading a text strictly by a pattern.
+"""Patterns of dates and times, as `%d/%m/%Y`: which directives there are, and reading a text strictly by a pattern.
 
 A small part of C's strptime, with a fixed number of digits wherever there are digits, so that no two readers can
 disagree about a cell: `%Y` four, `%j` three, `%f` one to six, all others two (read loosely, `%d`, `%m`, `%H` and `%I`

@@ -47,11 +47,15 @@ def _suspects(rows: Rows, columns: tuple[str, ...], eligible: Callable[[_Numbers
     last = rows.last
     suspects = np.zeros(last + 1, np.bool_)
     shares = -(-last // _HASHES)
+    # Memory that is never written to costs none.
+    mine = np.empty(last, np.uint64)
     for share in range(shares):
-        parts = []
+        count = 0
         for numbers, found in rows.hashes(columns):
-            parts.append(found[eligible(numbers) & (found != NONE) & _belongs(found, share, shares)])
-        repeated = _repeated(parts)
+            taken = found[eligible(numbers) & (found != NONE) & _belongs(found, share, shares)]
+            mine[count : count + taken.size] = taken
+            count += taken.size
+        repeated = _repeated(mine[:count])
         if not repeated.size:
             continue
         for numbers, found in rows.hashes(columns):
@@ -69,9 +73,8 @@ def _belongs(found: Hashes, share: int, shares: int) -> _Mask | np.bool_:
     return belongs
 
 
-def _repeated(parts: list[Hashes]) -> Hashes:
-    """The hashes that come more than once, sorted."""
-    hashes = np.concatenate(parts)
+def _repeated(hashes: Hashes) -> Hashes:
+    """The hashes that come more than once, sorted; sorts what it is given."""
     hashes.sort()
     again = hashes[1:] == hashes[:-1]
     return np.unique(hashes[1:][again]) if again.any() else hashes[:0]

@@ -68,7 +68,7 @@ class Ledger:
     # --- drops ---------------------------------------------------------------------------------------------------
 
     def land(self, landed: Sequence[tuple[Drop, Import]]) -> None:
-        """Record drops and their imports, all or none; the imports' order is that of `landed`. May raise ShortIdTaken."""
+        """Record drops and their imports in this order, all or none. May raise ShortIdTaken."""
         with self.writing() as session:
             session.add_all(drop for drop, _ in landed)
             session.flush()

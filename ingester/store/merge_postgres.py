@@ -1,21 +1,28 @@
-"""The merge on PostgreSQL: COPY into an unlogged staging table, then set-based statements over it.
+"""The merge on PostgreSQL: COPY into an unlogged staging table, one join that finds what differs, then the writing.
 
 Where nothing of the source is stored yet, COPY goes straight into the table.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 from sqlalchemy import Connection, text
 
+from ingester.store.database import now
 from ingester.store.scope import is_empty
-from ingester.store.staging import ROW, Staging, default_name, run
+from ingester.store.staging import ROW, Staging, copy_rows, default_name, run
 from ingester.store.statement import listed, quoted
 from ingester.store.target import Target
+
+#: For the one big join; the default of most servers would send it through the disk.
+_JOIN_MEMORY = "64MB"
 
 _Batches = Iterable[tuple[npt.NDArray[np.int64], pa.RecordBatch]]
 
@@ -26,33 +33,77 @@ def apply(connection: Connection, target: Target, batches: _Batches) -> tuple[in
     scope = target.scope
     lock = "SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"
     connection.execute(text(lock), {"name": f"{target.entity.table}/{scope.tenant}/{scope.source}"})
+    # Objects with members to be erased are for the database to take apart.
+    plain = not (target.erases and target.shared)
+    if plain and (not target.keyed or is_empty(connection, target.entity.table, scope)):
+        rows = copy_rows(connection, target.table, _records(target, batches))
+        return rows, rows, 0
     with Staging(connection, target) as staging:
         rows = staging.fill(batches)
-        empty = is_empty(connection, target.entity.table, scope)
-        updated = (
-            0 if empty or not target.keyed or not target.changing else run(connection, target, _update(target, staging))
-        )
-        created = run(connection, target, _insert(target, staging, all_new=empty or not target.keyed))
+        with _changes(connection, target, staging) as changes:
+            updated = run(connection, target, _update(target, staging, changes)) if target.keyed else 0
+            created = run(connection, target, _insert(target, staging, changes))
         return rows, created, updated
+
+
+@contextmanager
+def _changes(connection: Connection, target: Target, staging: Staging) -> Iterator[str]:
+    """A table of the staged rows that change something: `_row`, and the `id` of the stored record or null.
+
+    Made by CREATE TABLE AS, which unlike INSERT may use several processes.
+    """
+    name = quoted(f"changes_{uuid.uuid4().hex}")
+    given = _given(target)
+    differs = " OR ".join(target.differs(each, given[each], postgres=True) for each in target.changing) or "false"
+    same = target.same_record(given) if target.keyed else "false"
+    # Compiling the comparison of many columns takes longer than making it.
+    for setting in (f"work_mem = '{_JOIN_MEMORY}'", "jit = off"):
+        connection.exec_driver_sql(f"SET LOCAL {setting}")
+    run(
+        connection,
+        target,
+        f"CREATE UNLOGGED TABLE {name} AS SELECT s.{ROW}, t.id FROM {staging.name} AS s "
+        f"LEFT JOIN {target.table} AS t ON {same} WHERE t.id IS NULL OR {differs}",
+    )
+    connection.exec_driver_sql(f"ANALYZE {name}")
+    yield name
+    connection.exec_driver_sql(f"DROP TABLE {name}")
+
+
+def _records(target: Target, batches: _Batches) -> Iterator[pa.RecordBatch]:
+    """The rows as whole records: with what the import says of all of them, and with defaults for what they lack."""
+    scope, at = target.scope, now().isoformat()
+    said = {"tenant_id": scope.tenant, "source": scope.source, "import_id": scope.import_id}
+    said |= {"created_at": at, "updated_at": at}
+    for numbers, batch in batches:
+        columns = {name: batch.column(name) for name in target.columns}
+        for name, default in target.defaults.items():
+            if name in columns:
+                columns[name] = pc.fill_null(columns[name], pa.scalar(default, columns[name].type))
+            else:
+                columns[name] = pa.repeat(pa.scalar(default), batch.num_rows)
+        if not target.keyed:
+            columns["import_row"] = pa.array(numbers)
+        columns |= {name: pa.repeat(value, batch.num_rows) for name, value in said.items()}
+        yield pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
 
 
 def _given(target: Target) -> dict[str, str]:
     return {name: f"s.{quoted(name)}" for name in target.columns}
 
 
-def _update(target: Target, staging: Staging) -> str:
+def _update(target: Target, staging: Staging, changes: str) -> str:
     given = _given(target)
     values = {name: target.new_value(name, given[name], postgres=True) for name in target.changing}
     values |= {"import_id": ":import_id", "updated_at": ":now"}
-    differs = " OR ".join(target.differs(name, given[name], postgres=True) for name in target.changing)
-    changes = ", ".join(f"{quoted(name)} = {value}" for name, value in values.items())
+    said = ", ".join(f"{quoted(name)} = {value}" for name, value in values.items())
     return (
-        f"UPDATE {target.table} AS t SET {changes} FROM {staging.name} AS s "
-        f"WHERE {target.same_record(given)} AND ({differs})"
+        f"UPDATE {target.table} AS t SET {said} FROM {changes} AS c JOIN {staging.name} AS s USING ({ROW}) "
+        f"WHERE t.id = c.id"
     )
 
 
-def _insert(target: Target, staging: Staging, *, all_new: bool) -> str:
+def _insert(target: Target, staging: Staging, changes: str) -> str:
     given = _given(target)
     values = {"tenant_id": ":tenant", "source": ":source"} | given
     for name in target.shared & set(given):
@@ -63,8 +114,7 @@ def _insert(target: Target, staging: Staging, *, all_new: bool) -> str:
     if not target.keyed:
         values["import_row"] = f"s.{ROW}"
     values |= {"import_id": ":import_id", "created_at": ":now", "updated_at": ":now"}
-    new = "" if all_new else f"WHERE NOT EXISTS (SELECT 1 FROM {target.table} AS t WHERE {target.same_record(given)})"
     return (
         f"INSERT INTO {target.table} ({listed(list(values))}) SELECT {', '.join(values.values())} "
-        f"FROM {staging.name} AS s {new} ORDER BY s.{ROW}"
+        f"FROM {staging.name} AS s JOIN {changes} AS c USING ({ROW}) WHERE c.id IS NULL ORDER BY s.{ROW}"
     )

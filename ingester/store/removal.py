@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -58,18 +58,29 @@ def still_referenced(connection: Connection, target: Target, referring: Referrin
     A record that refers to one of its own kind is no obstacle when the same file deletes it as well.
     """
     with _staged_ids(connection, target, batches) as leaving:
-        for entity, key in referring:
+        for entity, keys in _by_entity(referring):
             own = entity.name == target.entity.name
-            child = f"{quoted(entity.table)} AS t"
-            column = f"t.{quoted(key.id_column)}"
-            rows = f"SELECT DISTINCT s.{ROW}, {'coalesce(k._row, 0)' if own else '0'} FROM {child} "
-            rows += f"JOIN {leaving} AS s ON s.id = {column} "
-            rows += f"LEFT JOIN {leaving} AS k ON k.id = t.id " if own else ""
-            query = f"{rows} WHERE t.tenant_id = :tenant{f' AND t.id <> {column}' if own else ''} ORDER BY 1"
-            found = connection.execute(text(query), {"tenant": target.scope.tenant}).fetchall()
-            table = np.array(found, np.int64).reshape(-1, 2)
+            held = (_held(entity, key, leaving, own=own) for key in keys)
+            found = connection.execute(text(" UNION ".join(held)), {"tenant": target.scope.tenant}).fetchall()
+            table = np.array(sorted(map(tuple, found)), np.int64).reshape(-1, 2)
             on = table[:, 1]
-            yield Held(entity.name, table[on == 0, 0], table[on > 0, 0], on[on > 0])
+            yield Held(entity.name, np.unique(table[on == 0, 0]), table[on > 0, 0], on[on > 0])
+
+
+def _held(entity: Entity, key: ForeignKey, leaving: str, *, own: bool) -> str:
+    """The rows whose record somebody refers to by `key`, each with the row, or 0, that deletes who refers to it."""
+    column = f"t.{quoted(key.id_column)}"
+    rows = f"SELECT s.{ROW}, {'coalesce(k._row, 0)' if own else '0'} FROM {quoted(entity.table)} AS t "
+    rows += f"JOIN {leaving} AS s ON s.id = {column} "
+    rows += f"LEFT JOIN {leaving} AS k ON k.id = t.id " if own else ""
+    return f"{rows} WHERE t.tenant_id = :tenant{f' AND t.id <> {column}' if own else ''}"
+
+
+def _by_entity(referring: Referring) -> Iterator[tuple[Entity, list[ForeignKey]]]:
+    """The references of each entity together, so that nobody is named twice for one record."""
+    for name in dict.fromkeys(entity.name for entity, _ in referring):
+        of_one = [(entity, key) for entity, key in referring if entity.name == name]
+        yield of_one[0][0], [key for _, key in of_one]
 
 
 def delete(connection: Connection, target: Target, batches: Batches) -> int:
@@ -127,19 +138,34 @@ class Cleanup:
 
     def keep_referenced(self) -> list[Kept]:
         """Let those stay that other records refer to, in the state after the import; which, by who refers to them."""
-        kept = []
-        for entity, key in self._referring:
-            own = entity.name == self._target.entity.name
-            staying = self._referenced_by_own(key) if own else self._referenced_by(entity, key)
-            shown = listed(key_columns(self._target.entity))
-            query = (
-                f"SELECT {shown} FROM {self._target.table} WHERE id IN ({staying}) ORDER BY {shown} LIMIT {_KEYS_SHOWN}"
-            )
-            rows = self._connection.execute(text(query), self._parameters(query)).fetchall()
-            if rows:
-                count = self._run(f"DELETE FROM {self.name} WHERE id IN ({staying})")
-                kept.append(Kept(entity.name, count, tuple("|".join(map(str, row)) for row in rows)))
-        return kept
+        own = self._target.entity.name
+        others = [(entity, keys) for entity, keys in _by_entity(self._referring) if entity.name != own]
+        kept = [
+            self._keep(entity.name, [" UNION ".join(self._referenced_by(entity, key) for key in keys)])
+            for entity, keys in others
+        ]
+        # Whatever stays for any reason keeps what it refers to itself, so the entity's own references come last.
+        ways = [self._referenced_by_own(key) for entity, key in self._referring if entity.name == own]
+        kept.append(self._keep(own, ways))
+        return [each for each in kept if each.count]
+
+    def _keep(self, by: str, ways: list[str]) -> Kept:
+        """Let the records of these queries stay, and ask again until none of them finds another one."""
+        count, first, shown = 0, list[tuple[Any, ...]](), listed(key_columns(self._target.entity))
+        found = bool(ways)
+        while found:
+            found = False
+            for staying in ways:
+                query = (
+                    f"SELECT {shown} FROM {self._target.table} WHERE id IN ({staying}) "
+                    f"ORDER BY {shown} LIMIT {_KEYS_SHOWN}"
+                )
+                rows = self._connection.execute(text(query), self._parameters(query)).fetchall()
+                if rows:
+                    found = len(ways) > 1
+                    first = sorted([*first, *map(tuple, rows)])[:_KEYS_SHOWN]
+                    count += self._run(f"DELETE FROM {self.name} WHERE id IN ({staying})")
+        return Kept(by, count, tuple("|".join(map(str, row)) for row in first))
 
     def apply(self) -> int:
         """Remove what is to go; how many records that were."""

@@ -6,6 +6,7 @@ otherwise pass for an empty file.
 
 from __future__ import annotations
 
+import itertools
 import uuid
 from collections.abc import Iterable, Iterator
 from types import TracebackType
@@ -77,9 +78,18 @@ class Staging:
         return sent
 
     def _copy(self, batches: Iterable[tuple[npt.NDArray[np.int64], pa.RecordBatch]]) -> int:
-        sent = copy_rows(self._connection, self.name, (ROW, *self._columns), batches)
-        # Without statistics the planner takes the table for a small one.
-        self._connection.exec_driver_sql(f"ANALYZE {self.name}")
+        names = [ROW, *self._columns]
+        sent = copy_rows(
+            self._connection,
+            self.name,
+            (
+                pa.RecordBatch.from_arrays([pa.array(numbers), *map(batch.column, self._columns)], names=names)
+                for numbers, batch in batches
+            ),
+        )
+        # Without statistics the planner takes the table for a small one; only its keys are ever joined.
+        keys = [name for name in self._columns if name in (*entity_table.key_columns(self._target.entity), "id")]
+        self._connection.exec_driver_sql(f"ANALYZE {self.name} ({listed([ROW, *keys])})")
         return sent
 
     def __exit__(
@@ -101,34 +111,25 @@ def numbered_rows(
             yield zip(numbers[start : start + _ROWS_PER_INSERT].tolist(), *values, strict=True)
 
 
-def copy_rows(
-    connection: Connection,
-    table: str,
-    columns: tuple[str, ...],
-    batches: Iterable[tuple[npt.NDArray[np.int64], pa.RecordBatch]],
-    constants: tuple[str, ...] = (),
-) -> int:
-    """Send rows to a PostgreSQL table by COPY: numbers as the first of `columns`, then those of the batches.
+def copy_rows(connection: Connection, table: str, batches: Iterable[pa.RecordBatch]) -> int:
+    """Send batches, all of one schema named as the columns of a PostgreSQL table, by COPY; how many rows they had.
 
-    `constants` are the texts of further columns, which come last. The writer puts quotes around an empty text but
-    not around a null, which is what COPY's CSV tells them apart by.
+    The writer puts quotes around an empty text but not around a null, which is what COPY's CSV tells them apart by.
     """
+    remaining = iter(batches)
+    first = next(remaining, None)
+    if first is None:
+        return 0
     sent = 0
     options = csv.WriteOptions(include_header=False, quoting_style="needed", batch_size=1 << 16)
-    names = columns[1 : len(columns) - len(constants)]
-    with (
-        driver(connection).cursor() as cursor,
-        cursor.copy(f"COPY {table} ({listed(columns)}) FROM STDIN (FORMAT csv)") as copy,
-    ):
-        for numbers, batch in batches:
-            if not batch.num_rows:
-                continue
-            arrays = [pa.array(numbers), *(batch.column(name) for name in names)]
-            arrays += [pa.repeat(value, batch.num_rows) for value in constants]
-            sink = pa.BufferOutputStream()
-            csv.write_csv(pa.RecordBatch.from_arrays(arrays, names=list(columns)), sink, options)
-            copy.write(sink.getvalue())
-            sent += batch.num_rows
+    statement = f"COPY {table} ({listed(first.schema.names)}) FROM STDIN (FORMAT csv)"
+    with driver(connection).cursor() as cursor, cursor.copy(statement) as copy:
+        for batch in itertools.chain([first], remaining):
+            if batch.num_rows:
+                sink = pa.BufferOutputStream()
+                csv.write_csv(batch, sink, options)
+                copy.write(sink.getvalue())
+                sent += batch.num_rows
     return sent
 
 

@@ -102,7 +102,7 @@ VALIDATE = Race(
         Contender(INGESTER, "ours:validate"),
         Contender("duckdb, only counting", "recipe:duckdb_count"),
         Contender("pandera on polars, lazy", "peer:pandera"),
-        Contender(f"frictionless, 1/{PART} of the rows, scaled", "peer:frictionless", part=PART),
+        Contender(f"frictionless, 1 row in {PART}, scaled", "peer:frictionless", part=PART),
     ),
 )
 VALIDATE_BY_ERRORS = Race("validate by errors", (Contender(INGESTER, "ours:validate_by_errors"),))

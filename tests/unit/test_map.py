@@ -93,5 +93,5 @@ def test_ci_installs_the_packages_that_tests_name_in_their_skips() -> None:
 def test_every_target_of_the_makefile_tells_what_it_does() -> None:
     makefile = (REPOSITORY / "Makefile").read_text()
     (phony,) = re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
-    described = re.findall(r"^([a-z]+):.*## ", makefile, re.MULTILINE)
+    described = re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE)
     assert phony.split() == described

@@ -1,4 +1,4 @@
-"""Runs Alembic's revisions on the connection that `ingester.store.database.upgrade` hands over.
+"""Runs Alembic's revisions on the connection that `ingester.store.migrate.upgrade` hands over.
 
 The caller owns the transaction, so that a half-done upgrade never stays.
 """

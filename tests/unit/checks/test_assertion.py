@@ -51,20 +51,38 @@ def test_a_row_of_which_the_assertion_is_false_has_a_finding_of_the_checks_own()
 @pytest.mark.parametrize(
     ("assertion", "columns", "rows"),
     [
-        ("total == price * quantity", {"total": ["0.3", "0.30", "0.31"], "price": ["0.1"] * 3, "quantity": ["3"] * 3}, [2]),
+        (
+            "total == price * quantity",
+            {"total": ["0.3", "0.30", "0.31"], "price": ["0.1"] * 3, "quantity": ["3"] * 3},
+            [2],
+        ),
         ("total == 0.1 + 0.2", {"total": ["0.3", "0.30000000000000004"]}, [1]),
         (
             "total == price + 1",
-            {"total": ["12345678901234567890123456789012345679", "2"], "price": ["12345678901234567890123456789012345678", "1"]},
+            {
+                "total": ["12345678901234567890123456789012345679", "2"],
+                "price": ["12345678901234567890123456789012345678", "1"],
+            },
             [],
         ),
         (
             "total == price + 0.00000000000000000000000000000000000001",
-            {"total": ["99999999999999999999999999999999999999.00000000000000000000000000000000000001", "1"], "price": ["9" * 38, "1"]},
+            {
+                "total": ["99999999999999999999999999999999999999.00000000000000000000000000000000000001", "1"],
+                "price": ["9" * 38, "1"],
+            },
             [1],
         ),
-        ("total == price * price", {"total": ["99999999999999999998000000000001", "1"], "price": ["9999999999999999.9", "1"]}, [0]),
-        ("total / price == quantity", {"total": ["1", "6", "1"], "price": ["3", "2", "0"], "quantity": ["0", "3", "1"]}, [0]),
+        (
+            "total == price * price",
+            {"total": ["99999999999999999998000000000001", "1"], "price": ["9999999999999999.9", "1"]},
+            [0],
+        ),
+        (
+            "total / price == quantity",
+            {"total": ["1", "6", "1"], "price": ["3", "2", "0"], "quantity": ["0", "3", "1"]},
+            [0],
+        ),
         ("total / 3 * 3 == total", {"total": ["1", "0.1", "-7"]}, []),
         ("total % price == 1", {"total": ["7", "-7", "7.5", "1"], "price": ["3", "4", "3", "0"]}, [2]),
         ("round(total, 2) == price", {"total": ["0.125", "-0.125", "0.124"], "price": ["0.13", "-0.13", "0.13"]}, [2]),
@@ -79,14 +97,30 @@ def test_a_row_of_which_the_assertion_is_false_has_a_finding_of_the_checks_own()
         ("quantity == -9223372036854775808", {"quantity": ["-9223372036854775808", "0"]}, [1]),
         ("abs(quantity) == 9223372036854775808", {"quantity": ["-9223372036854775808", "1"]}, [1]),
         ("quantity + quantity > 0", {"quantity": ["9223372036854775807", "-9223372036854775808"]}, [1]),
-        ("ends_on - starts_on <= 1", {"ends_on": ["2024-03-01", "2024-03-01"], "starts_on": ["2024-02-29", "2024-02-28"]}, [1]),
-        ("starts_on + 1 == ends_on", {"ends_on": ["2024-03-01", "2025-03-01"], "starts_on": ["2024-02-29", "2025-02-27"]}, [1]),
-        ("starts_on + quantity > ends_on", {"starts_on": ["9999-12-31"], "ends_on": ["9999-12-31"], "quantity": ["1"]}, []),
+        (
+            "ends_on - starts_on <= 1",
+            {"ends_on": ["2024-03-01", "2024-03-01"], "starts_on": ["2024-02-29", "2024-02-28"]},
+            [1],
+        ),
+        (
+            "starts_on + 1 == ends_on",
+            {"ends_on": ["2024-03-01", "2025-03-01"], "starts_on": ["2024-02-29", "2025-02-27"]},
+            [1],
+        ),
+        (
+            "starts_on + quantity > ends_on",
+            {"starts_on": ["9999-12-31"], "ends_on": ["9999-12-31"], "quantity": ["1"]},
+            [],
+        ),
         ("starts_on - 1 < ends_on", {"starts_on": ["0001-01-01"], "ends_on": ["0001-01-01"]}, []),
         ("starts_on <= today()", {"starts_on": ["2026-11-21", "2026-11-22"]}, [1]),
         ("starts_on < '2024-01-01'", {"starts_on": ["2023-12-31", "2024-01-01"]}, [1]),
         ("starts_on in ('2024-01-01', '2024-07-01')", {"starts_on": ["2024-07-01", "2024-07-02", ""]}, [1]),
-        ("min(starts_on, ends_on) == '2024-01-01'", {"starts_on": ["2024-01-01", ""], "ends_on": ["2024-01-02"] * 2}, []),
+        (
+            "min(starts_on, ends_on) == '2024-01-01'",
+            {"starts_on": ["2024-01-01", ""], "ends_on": ["2024-01-02"] * 2},
+            [],
+        ),
         ("seen_at >= '2024-01-01T00:00:00+01:00'", {"seen_at": ["2023-12-31T23:00Z", "2023-12-31T22:59:59Z"]}, [1]),
         ("period <= '2024-02'", {"period": ["2024-02", "2024-10"]}, [1]),
         ("lasts <= 'PT8H'", {"lasts": ["PT480M", "PT481M", "P1M", ""]}, [1]),
@@ -103,7 +137,7 @@ def test_a_row_of_which_the_assertion_is_false_has_a_finding_of_the_checks_own()
         ("coalesce(name, 'x') == 'x'", {"name": ["", "x", "y"]}, [2]),
         ("event.key == 'x'", {"event__key": ["x", "y"]}, [1]),
     ],
-)  # fmt: skip
+)
 def test_an_assertion_means_what_it_says(assertion: str, columns: dict[str, list[str | None]], rows: list[int]) -> None:
     assert wrong(assertion, **columns) == rows
 

@@ -50,7 +50,7 @@ def refused(sample: Path, entity: Entity, delimiter: str = ",") -> list[str]:
     matches = list(match_columns(header, entity))
     assert all(match.field for match in matches), matches
     cells = {str(match.field): pa.array([row[match.position] for row in rows], pa.string()) for match in matches}
-    return [f"{finding.field}: {finding.message}" for finding in CompiledEntity(entity).check(cells).findings]
+    return [f"{finding.fields}: {finding.message}" for finding in CompiledEntity(entity).check(cells).findings]
 
 
 @pytest.mark.parametrize("entity", list(SHIPPED), ids=lambda entity: entity.full_name)
