@@ -7,6 +7,7 @@ no limit. Which of them is decided for a whole column before each step.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Context, Decimal
@@ -69,10 +70,10 @@ class Exact:
         low = np.frombuffer(decimals.buffers()[1], np.int64)[2 * decimals.offset :: 2][: len(column)]
         return cls(low, 10**scale, valid)
 
-    def compare(self, other: Exact, operator: Callable[[Any, Any], Any]) -> Mask:
-        """`operator` of the two; where one is null the answer means nothing."""
+    def compare(self, other: Exact, compares: Callable[[Any, Any], Any]) -> Mask:
+        """`compares` of the two; where one is null the answer means nothing."""
         left, right, _ = _aligned(self, other)
-        answer: Mask = np.asarray(operator(*_alike(left, right)), np.bool_)
+        answer: Mask = np.asarray(compares(*_alike(left, right)), np.bool_)
         return answer
 
     def plus(self, other: Exact) -> Exact:
@@ -168,15 +169,20 @@ def _multiply(one: Integers | int, other: Integers | int) -> Any:
     for single, numbers in ((one, other), (other, one)):
         if isinstance(single, int) and single == 1:
             return numbers
-    if not (_is_wide(one) or _is_wide(other)) and _largest(one) * _largest(other) <= _LIMIT:
-        return one * other
-    return _objects(one) * _objects(other)
+    return _calculated(operator.mul, one, other)
 
 
 def _add(one: Integers | int, other: Integers | int) -> Any:
-    if not (_is_wide(one) or _is_wide(other)) and _largest(one) + _largest(other) <= _LIMIT:
-        return one + other
-    return _objects(one) + _objects(other)
+    return _calculated(operator.add, one, other)
+
+
+def _calculated(calculate: Callable[[Any, Any], Any], one: Integers | int, other: Integers | int) -> Any:
+    """In int64 if the numbers fit and the largest result does."""
+    if not (_is_wide(one) or _is_wide(other)):
+        largest = _largest(one), _largest(other)
+        if max(*largest, calculate(*largest)) <= _LIMIT:
+            return calculate(one, other)
+    return calculate(_objects(one), _objects(other))
 
 
 def _sign(numbers: Integers | int) -> Integers | int:

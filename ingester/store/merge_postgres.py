@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from sqlalchemy import Connection, text
 
 from ingester.store.database import now
+from ingester.store.entity_table import key_columns
 from ingester.store.scope import is_empty
 from ingester.store.staging import ROW, Staging, copy_rows, default_name, run
 from ingester.store.statement import listed, quoted
@@ -40,10 +41,20 @@ def apply(connection: Connection, target: Target, batches: _Batches) -> tuple[in
         return rows, rows, 0
     with Staging(connection, target) as staging:
         rows = staging.fill(batches)
+        _know(connection, target, rows)
         with _changes(connection, target, staging) as changes:
             updated = run(connection, target, _update(target, staging, changes)) if target.keyed else 0
             created = run(connection, target, _insert(target, staging, changes))
         return rows, created, updated
+
+
+def _know(connection: Connection, target: Target, rows: int) -> None:
+    """Tell the planner of a table that grew much since the server last looked at it and would pass for a small one."""
+    query = "SELECT reltuples FROM pg_class WHERE oid = CAST(:name AS regclass)"
+    known = connection.execute(text(query), {"name": target.table}).scalar_one()
+    if known * 10 < rows:
+        keys = listed(["tenant_id", "source", *key_columns(target.entity)])
+        connection.exec_driver_sql(f"ANALYZE {target.table} ({keys})")
 
 
 @contextmanager

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 from sqlalchemy import create_engine, event, text, update
 from sqlmodel import col
@@ -18,7 +21,7 @@ from ingester.domain.status import Action, Status
 from ingester.store.database import now
 from ingester.store.ledger_tables import Import
 from tests.integration.engine.harness import Engine, armed
-from tests.postgres import Postgres, PostgresServer, make_home
+from tests.postgres import PostgresServer, conninfo, make_home
 from tests.report import assert_reconciles
 
 ITEMS = "external_id,label,stock\nA,Alpha,1\nB,Beta,x\nC,Gamma,3\n"
@@ -54,8 +57,7 @@ def engine(server: PostgresServer, empty: str, tmp_path: Path) -> Iterator[Engin
     server.start()
     url = server.create_database(template=empty)
     engine = Engine(tmp_path / "data", database=url)
-    for folder in engine.directory.tenant("acme").folders:
-        folder.mkdir(parents=True, exist_ok=True)
+    engine.directory.tenant("acme").create()
     yield engine
     server.start()
     engine.close()
@@ -190,12 +192,15 @@ def test_whatever_an_import_does_to_stored_records_is_undone_and_done_again(
     engine.work()
     assert_reconciles(engine.report(job))
     labels = {row["external_id"]: row["label"] for row in engine.rows("item")}
-    assert labels == {
-        Action.MERGE: {"A": "new", "C": "old", "D": "old"},
-        Action.UPDATE: {"A": "new", "C": "old", "D": "old"},
-        Action.OVERWRITE: {"A": "new", "C": "old"},
-        Action.DELETE: {"C": "old", "D": "old"},
-    }[action]
+    assert (
+        labels
+        == {
+            Action.MERGE: {"A": "new", "C": "old", "D": "old"},
+            Action.UPDATE: {"A": "new", "C": "old", "D": "old"},
+            Action.OVERWRITE: {"A": "new", "C": "old"},
+            Action.DELETE: {"C": "old", "D": "old"},
+        }[action]
+    )
     assert staging_tables(engine) == []
 
 
@@ -377,27 +382,66 @@ def test_a_full_database_has_the_import_tried_again_and_nothing_half_done(tmp_pa
     engine.close()
 
 
-def test_a_postgres_whose_disk_is_full_has_the_import_tried_again(
-    server: PostgresServer, tmp_path: Path
-) -> None:
+def test_a_postgres_whose_disk_is_full_has_the_import_tried_again(server: PostgresServer, tmp_path: Path) -> None:
     server.start()
     folder = make_home()
-    with disk(folder, "18m") as resize:
-        place = folder / "tables"
-        place.mkdir()
-        if os.geteuid() == 0:
-            owner = (make_home().parent).stat()  # see below: the server's own account
-            del owner
-        server.give(place)
-        url = server.create_database()
-        engine = Engine(tmp_path / "data", database=url)
+    with disk(folder, "100m") as resize, administrator(server) as administer:
+        shutil.chown(folder, "nobody")
+        administer(f"CREATE TABLESPACE small LOCATION '{folder}'")
+        administer("CREATE DATABASE on_small TABLESPACE small")
+        engine = Engine(tmp_path / "data", database=server.url("on_small"))
+        engine.add_tenant()
+        job = engine.drop("items.csv", MANY)
+        before = os.statvfs(folder)
+        resize(f"{(before.f_blocks - before.f_bavail) * before.f_frsize // 1024 + 500}k")
+        # The ledger is on that disk, too, so that even the end of the attempt may not be noted.
+        with contextlib.suppress(TransientError):
+            assert engine.work() == 1
+        assert engine.job(job).status in (Status.QUEUED, Status.PROCESSING)
+        assert engine.store.outcome(job.id) is None
+        resize("100m")
+        assert (engine.rows("item"), staging_tables(engine)) == ([], [])
+        engine.crash()
+        engine.make_due()
+        engine.work()
+        assert_all_of_many(engine, job)
         engine.close()
-        resize("200m")
+        server.drop_database(server.url("on_small"))
+        administer("DROP TABLESPACE small")
     folder.rmdir()
 
 
-@pytest.mark.parametrize("left", [0, 64, 256, 700, 1_100, 1_600, 2_200])
-def test_a_full_disk_of_drops_and_reports_has_the_import_tried_again(
-    postgres: Postgres, tmp_path: Path, left: int
+@contextmanager
+def administrator(server: PostgresServer) -> Iterator[Callable[[str], None]]:
+    with psycopg.connect(conninfo(server.url("postgres")), autocommit=True) as connection:
+        yield lambda statement: connection.execute(statement.encode()) and None
+
+
+@pytest.mark.parametrize("left", [0, 4, 40, 400, 1_200, 1_800, 2_400])
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_a_full_disk_has_the_import_tried_again_wherever_it_was(
+    request: pytest.FixtureRequest, tmp_path: Path, left: int, kind: str
 ) -> None:
-    """Files fill up at one place or another of an import, depending on how many KiB are left."""
+    """It is full at one step of the import or another, depending on how many KiB are left for it."""
+    database = request.getfixturevalue("postgres_url") if kind == "postgres" else None
+    root = tmp_path / "data"
+    with disk(root, "30m"):
+        engine = Engine(root, database=database)
+        engine.add_tenant()
+        job = engine.drop("items.csv", MANY)
+        room = os.statvfs(root)
+        filler = root / "filler"
+        filler.write_bytes(bytes(room.f_bavail * room.f_frsize - left * 1024))
+        # SQLite's ledger is on that disk, too, so that even the end of the attempt may not be noted.
+        with contextlib.suppress(TransientError):
+            assert engine.work() == 1
+        status = engine.job(job).status
+        assert status in (Status.QUEUED, Status.PROCESSING, Status.COMPLETED), engine.ledger.attempts(job.id)
+        if status is Status.QUEUED:
+            assert engine.rows("item") == []
+        filler.unlink()
+        engine.crash()
+        engine.make_due()
+        engine.work()
+        assert_all_of_many(engine, job)
+        engine.close()
