@@ -37,7 +37,7 @@ def sync_file(path: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class TenantFolders:
-    """The four folders a tenant sees."""
+    """The four folders a tenant sees, and one that it does not."""
 
     root: Path
 
@@ -60,6 +60,11 @@ class TenantFolders:
     def docs(self) -> Path:
         """Generated help for the tenant."""
         return self.root / "docs"
+
+    @property
+    def rules(self) -> Path:
+        """Where the operator narrows and extends entities for this tenant alone; it need not exist."""
+        return self.root / "rules"
 
     def create(self) -> None:
         """Make the folders."""

@@ -18,7 +18,7 @@ from ingester import fault
 from ingester.directory import DataDirectory, sync_file, sync_folder
 from ingester.domain.errors import InvariantError
 from ingester.domain.phase import PhaseName, PhaseRecord
-from ingester.domain.status import Outcome, Status
+from ingester.domain.status import Action, Outcome, Status
 from ingester.outbox import name as outbox_name
 from ingester.outbox import report, status
 from ingester.phases import cleanup, parsing, preparsing, prevalidation, processing, transforming, validation
@@ -133,6 +133,8 @@ class _Attempt:
             timezone=self._order.timezone,
             block_bytes=self._order.block_bytes,
             whole=self._order.entity,
+            creates=job.action is Action.CREATE or not entity.primary_key,
+            erases=job.empty_erases,
             truncation_approved="possibly_truncated" in job.approved,
         )
         self.passed(self._checked.record)
@@ -180,7 +182,7 @@ class _Attempt:
                 {"code": code, "field": field or None, "severity": severity.value, "rows": rows}
                 for (code, field, severity), rows in self.notices.counts().items()
             ],
-            "not_checked": list(not_checked),
+            "not_checked": [*checked.not_checked, *not_checked],
             "errors": written.errors,
             "warnings": written.warnings,
             "files": names,

@@ -35,7 +35,7 @@ class Router:
     """Finds the way of every file, and the order of entities among each other."""
 
     def __init__(self, rules: RuleSet) -> None:
-        self._rules = rules
+        self.rules = rules
         self.order = ImportOrder(rules)
 
     def route(self, tenant: Tenant, feeds: list[Feed], folder: str, name: str) -> Route:
@@ -57,7 +57,7 @@ class Router:
 
     def _by_feed(self, feed: Feed, dry_run: bool) -> Route:
         try:
-            entity = self._rules.entity(feed.catalogue, feed.entity)
+            entity = self.rules.entity(feed.catalogue, feed.entity)
         except KeyError:
             # Rules change under feeds; the file is not refused for that, but kept until somebody sees to the feed.
             gone = f"The feed '{feed.name}' takes it for {feed.catalogue}.{feed.entity}, which does not exist any more"
@@ -98,4 +98,4 @@ class Router:
         return [entity for catalogue in self._catalogues(tenant) for entity in catalogue]
 
     def _catalogues(self, tenant: Tenant) -> list[Catalogue]:
-        return [self._rules.catalogues[name] for name in tenant.catalogues if name in self._rules.catalogues]
+        return [self.rules.catalogues[name] for name in tenant.catalogues if name in self.rules.catalogues]

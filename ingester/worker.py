@@ -36,6 +36,7 @@ from ingester.store.datastore import DataStore
 from ingester.store.ledger import Ledger
 from ingester.store.ledger_tables import Drop, Import
 from ingester.store.tenant import Tenants
+from ingester.tenancy import rules_for
 from ingester.wake import Alarm
 
 log = structlog.get_logger()
@@ -60,6 +61,7 @@ class Worker:
         self._tenants = Tenants(ledger)
         self._store = store
         self._rules = rules
+        self._own_rules: dict[str, RuleSet] = {}
         self._directory = directory
         self._settings = settings
         self._stopping = threading.Event()
@@ -144,12 +146,13 @@ class Worker:
         assert job.catalogue is not None
         assert job.entity is not None
         self._show_status(job, drop, Status.PROCESSING)
-        entity = self._rules.entity(job.catalogue, job.entity)
+        rules = self._rules_for(job.tenant)
+        entity = rules.entity(job.catalogue, job.entity)
         order = Order(
             job=job,
             drop=drop,
             entity=entity,
-            referring=self._rules.catalogues[job.catalogue].referring(entity),
+            referring=rules.catalogues[job.catalogue].referring(entity),
             timezone=self._tenants.get(job.tenant).timezone,
             block_bytes=self._settings.block_bytes,
         )
@@ -164,6 +167,12 @@ class Worker:
             # Either the commit was reached before the trouble, or another worker took over and was first.
             log.warning("import_is_applied_all_the_same", exc_info=True)
             return applied
+
+    def _rules_for(self, tenant: str) -> RuleSet:
+        """Read once: like the catalogues, a tenant's own rules take effect when the service starts."""
+        if tenant not in self._own_rules:
+            self._own_rules[tenant] = rules_for(self._directory, self._rules, tenant)
+        return self._own_rules[tenant]
 
     def _workspace(self, job: Import) -> Path:
         """A new folder for this attempt. What earlier ones left goes when the import has ended: one may still run."""

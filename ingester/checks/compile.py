@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -60,12 +60,24 @@ class Checked:
 class CompiledEntity:
     """The checks of one entity for one timezone; may be used by several threads.
 
-    `today` is what assertions take it for; None is the day of the compilation in `timezone`. Raises ConfigurationError
-    for a rule that cannot be compiled.
+    `today` is what assertions take it for; None is the day of the compilation in `timezone`. With `erases` an empty
+    member of a JSON object is null there rather than left out. `absent_is_null` says that what the batch has no column
+    for will be null in the record too; else nothing is known of it. Raises ConfigurationError for a rule that cannot be
+    compiled.
     """
 
-    def __init__(self, entity: Entity, timezone: str = "UTC", today: date | None = None) -> None:
+    def __init__(
+        self,
+        entity: Entity,
+        timezone: str = "UTC",
+        today: date | None = None,
+        *,
+        erases: bool = False,
+        absent_is_null: bool = False,
+    ) -> None:
         self.entity = entity
+        self._erases = erases
+        self._absent_is_null = absent_is_null
         missing = MissingValues(entity.missing_values)
         self._fields = {
             field.name: _CompiledField(field, missing, field.name in entity.primary_key, timezone)
@@ -95,16 +107,24 @@ class CompiledEntity:
                 members.setdefault(field.column, []).append(Member(_member(field, key), field.type, found.values))
             else:
                 columns[field.column] = found.values
-        columns |= {column: objects(parts) for column, parts in members.items()}
+        columns |= {column: objects(parts, with_nulls=self._erases) for column, parts in members.items()}
         if self._assertions:
             findings += self._asserted(typed, failed)
         return Checked(columns, findings)
 
+    def passed_over(self, fields: Collection[str]) -> tuple[str, ...]:
+        """The codes of the checks that cannot be made where only these fields have columns."""
+        return tuple(each.check.code for each in self._assertions if not self._can_be_made(each, fields))
+
+    def _can_be_made(self, assertion: Assertion, fields: Collection[str]) -> bool:
+        enough = any if self._absent_is_null else all
+        return enough(name in fields for name in assertion.fields)
+
     def _asserted(self, typed: Mapping[str, pa.Array], failed: Mapping[str, list[Positions]]) -> Iterator[Finding]:
-        """What the checks of several fields find; one is passed over if none of its columns is there."""
+        """What the checks of several fields find."""
         batch = Batch(typed, len(next(iter(typed.values()), ())))
         for assertion in self._assertions:
-            if not any(name in typed for name in assertion.fields):
+            if not self._can_be_made(assertion, typed):
                 continue
             wrong = assertion.violations(batch)
             if wrong.size and (unknown := [at for name in assertion.fields for at in failed.get(name, ())]):

@@ -103,18 +103,19 @@ class Exact:
         """What is left after division, with the sign of the divisor as in Python; null where the divisor is 0."""
         left, right, denominator = _aligned(self, other)
         right, known = _nonzero(right)
-        return Exact(np.mod(*_alike(left, right)), denominator, both(both(self.valid, other.valid), known))
+        rest = _plain(np.mod(*_alike(left, right)))
+        return Exact(rest, denominator, both(both(self.valid, other.valid), known))
 
     def absolute(self) -> Exact:
         """Without the sign."""
-        return Exact(np.abs(_wide_enough(self.numerator)), self.denominator, self.valid)
+        return Exact(_magnitude(self.numerator), self.denominator, self.valid)
 
     def rounded(self, digits: int) -> Exact:
         """The nearest number with so many digits after the point; a half goes away from zero."""
         power = 10**digits
         numerator = _multiply(self.numerator, 2 * power)
-        size = _add(np.abs(_wide_enough(numerator)), self.denominator)
-        nearest = np.floor_divide(*_alike(size, _multiply(self.denominator, 2)))
+        size = _add(_magnitude(numerator), self.denominator)
+        nearest = _plain(np.floor_divide(*_alike(size, _multiply(self.denominator, 2))))
         return Exact(_multiply(nearest, _sign(numerator)), power, self.valid)
 
     def where(self, chosen: Mask, other: Exact) -> Exact:
@@ -160,9 +161,16 @@ def _alike(one: Integers | int, other: Integers | int) -> tuple[Integers, Intege
     return np.asarray(one, kind), np.asarray(other, kind)
 
 
-def _wide_enough(numbers: Integers | int) -> Integers:
-    """As an array whose negatives fit."""
-    return np.asarray(numbers, object if _is_wide(numbers) or _largest(numbers) > _LIMIT else np.int64)
+def _magnitude(numbers: Integers | int) -> Any:
+    """Without the sign; the smallest int64 has no positive of its own."""
+    if isinstance(numbers, int):
+        return abs(numbers)
+    return np.abs(_objects(numbers) if _largest(numbers) > _LIMIT else numbers)
+
+
+def _plain(numbers: Any) -> Integers | int:
+    """What NumPy gives for two plain integers as one again."""
+    return numbers if np.ndim(numbers) else int(numbers)
 
 
 def _multiply(one: Integers | int, other: Integers | int) -> Any:

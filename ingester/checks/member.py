@@ -27,12 +27,16 @@ class Member:
     values: pa.Array
 
 
-def objects(members: Sequence[Member]) -> pa.StringArray:
-    """A JSON object for each row, of the members that are not null, by name; null where all are."""
-    parts = [
-        json_values(member.values, member.type, before=f",{write(member.name)}:")
-        for member in sorted(members, key=lambda member: member.name)
-    ]
+def objects(members: Sequence[Member], *, with_nulls: bool = False) -> pa.StringArray:
+    """A JSON object for each row, of the members that are not null, by name; null where all are.
+
+    `with_nulls` keeps the others as JSON nulls: such a row says that they shall go.
+    """
+    parts = []
+    for member in sorted(members, key=lambda member: member.name):
+        before = f",{write(member.name)}:"
+        values = json_values(member.values, member.type, before=before)
+        parts.append(pc.fill_null(values, f"{before}null") if with_nulls else values)
     # Not `null_handling="skip"`: Arrow then leaves out the row that has nothing but nulls.
     inner = pc.binary_join_element_wise(*parts, "}", "", null_handling="replace", null_replacement="")
     # The first comma of each row becomes the brace that opens.

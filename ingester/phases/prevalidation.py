@@ -39,6 +39,8 @@ class Prevalidated:
     rows: Rows
     #: A required column is missing or a column is there twice: no row can be right, and nothing else was checked.
     unusable: bool
+    #: Codes of the rules' own checks that the file has too few columns for.
+    not_checked: tuple[str, ...]
     record: PhaseRecord
 
 
@@ -61,9 +63,12 @@ def run(
     block_bytes: int,
     truncation_approved: bool,
     whole: Entity | None = None,
+    creates: bool = False,
+    erases: bool = False,
 ) -> Prevalidated:
     """Check every cell of `drop` that the rules of `entity` ask for; columns that only `whole` has are left alone.
 
+    `creates`: every row is a new record, without anything that the file does not say; `erases`: empty cells erase.
     Raises UnreadableFile, or Held when the last record is cut off.
     """
     account = Account(PhaseName.PREVALIDATION)
@@ -76,7 +81,7 @@ def run(
     provided = set(fields.values())
     spilled_as = tuple(dict.fromkeys(field.column for field in entity.fields if field.name in provided))
     distinct = _distinct(entity, spilled_as)
-    compiled = CompiledEntity(entity, timezone)
+    compiled = CompiledEntity(entity, timezone, erases=erases, absent_is_null=creates)
     wrong_width = Kind("wrong_cell_count", (), notice.message("wrong_cell_count", expected=str(len(reader.header))))
     broken = Kind("broken_quotes", (), notice.message("broken_quotes"))
 
@@ -110,7 +115,7 @@ def run(
     if not usable:
         verdict.reject_all()
     record = account.close(total=verdict.total, error=verdict.error_rows)
-    return Prevalidated(reader, columns, Rows(spilled, spilled_as), not usable, record)
+    return Prevalidated(reader, columns, Rows(spilled, spilled_as), not usable, compiled.passed_over(provided), record)
 
 
 def _distinct(entity: Entity, spilled: Sequence[str]) -> list[tuple[str, ...]]:

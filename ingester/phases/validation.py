@@ -1,8 +1,9 @@
 """Phase 5: what a row says of other records must hold in the state after this import.
 
-References, unique values, and whether the record itself is there, or is not, as the action needs it. All of it is reported for every row whose cells could be read, also for one that is rejected already, so that a customer
-mends everything at once. A row may lean on another row of its file: on a parent that comes with it, or on a record
-that gives up a unique value. When such a row falls, those that lean on it fall too.
+References, unique values, and whether the record itself is there, or is not, as the action needs it. All of it is
+reported for every row whose cells could be read, also for one that is rejected already, so that a customer mends
+everything at once. A row may lean on another row of its file: on a parent that comes with it, or on a record that gives
+up a unique value. When such a row falls, those that lean on it fall too.
 """
 
 from __future__ import annotations

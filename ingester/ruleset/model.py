@@ -248,6 +248,18 @@ class RuleSet:
 
     catalogues: Mapping[str, Catalogue]
 
+    def extended(self, overlays: Mapping[tuple[str, str], Entity]) -> RuleSet:
+        """The same rules with other entities in place of some, by catalogue and name."""
+        return RuleSet(
+            {
+                catalogue.name: Catalogue(
+                    catalogue.name,
+                    {name: overlays.get((catalogue.name, name), entity) for name, entity in catalogue.entities.items()},
+                )
+                for catalogue in self.catalogues.values()
+            }
+        )
+
     def entity(self, catalogue: str, name: str) -> Entity:
         """The entity; KeyError if the catalogue or the entity is unknown."""
         return self.catalogues[catalogue].entities[name]

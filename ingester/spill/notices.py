@@ -91,7 +91,8 @@ class Notices:
         batch = batch[np.argsort(batch["row"], kind="stable")]
         path = self._streams.setdefault(stream, self._folder / f"{stream}.notices")
         with path.open("ab") as file:
-            batch.tofile(file)
+            # Not `tofile`, which says nothing of a disk that is full.
+            file.write(batch.tobytes())
         warnings = [number for kind, number in self._kinds.items() if kind.severity is Severity.WARNING]
         return _distinct(batch["row"][~np.isin(batch["kind"], warnings)] if warnings else batch["row"])
 
@@ -112,7 +113,8 @@ class Notices:
             counts[kind.code, kind.field, kind.severity] += self._counts[number]
         for item in self.of_file:
             counts[item.kind.code, item.kind.field, item.kind.severity] += 1
-        return counts
+        # In an order that does not depend on how the file was cut into blocks.
+        return dict(sorted(counts.items()))
 
     def merged(self) -> Merged:
         """All streams as one, by row."""

@@ -39,7 +39,8 @@ class Resolved:
         """Keep the ids of one column: one array for each batch of the rows."""
         with self._path(name).open("wb") as file:
             for batch in ids:
-                batch.astype(np.int64, copy=False).tofile(file)
+                # Not `tofile`, which says nothing of a disk that is full.
+                file.write(batch.astype(np.int64, copy=False).tobytes())
         self._names.append(name)
 
     def batches(self, columns: tuple[str, ...] | None = None) -> Iterator[tuple[Ids, pa.RecordBatch, dict[str, Ids]]]:

@@ -22,6 +22,15 @@ _CACHE_KIB = 16_384
 #: Of PostgreSQL's advisory locks; any number that no other program of the database uses.
 _WRITE_LOCK = 0x696E67657374
 
+#: Of a session on PostgreSQL. An import is one transaction, however long it takes, and writes its reports inside it.
+_SESSION = {
+    "timezone": "UTC",
+    "standard_conforming_strings": "on",
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+}
+
 
 class UtcDateTime(TypeDecorator[datetime]):
     """An aware UTC datetime; stored without an offset where the database has no type for one."""
@@ -106,7 +115,7 @@ def _connect_postgres(url: str) -> Engine:
         pool_pre_ping=True,
         connect_args={
             "application_name": "ingester",
-            "options": "-c timezone=UTC -c standard_conforming_strings=on",
+            "options": " ".join(f"-c {name}={value}" for name, value in _SESSION.items()),
             "connect_timeout": int(_BUSY_SECONDS),
         },
     )
@@ -141,9 +150,9 @@ def is_postgres(connection: Connection) -> bool:
 
 
 _TRANSIENT = re.compile(r"locked|busy|disk is full|disk I/O error", re.IGNORECASE)
-#: PostgreSQL: lost connections, deadlocks and serialisation failures, no space or memory, shutdown, system errors. And
-#: unique violations, which mean that another import was faster: what is unique in a file is checked before.
-_TRANSIENT_STATES = ("08", "40", "53", "55P03", "57", "58", "23505")
+#: PostgreSQL: lost connections, timeouts, deadlocks and serialisation failures, no space or memory, shutdown, system
+#: errors. And unique violations, which mean that another import was faster: what is unique in a file is checked before.
+_TRANSIENT_STATES = ("08", "25P03", "25P04", "40", "53", "55P03", "57", "58", "23505")
 _NO_DATABASE = ("28", "3D000")
 
 

@@ -1,4 +1,4 @@
-"""A database that goes away, or a disk that fills up, in the middle of an import: tried again, and rows exactly once."""
+"""A database that goes away, or a disk that fills up, while an import runs: tried again, and rows exactly once."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy import create_engine, event, text, update
+from sqlalchemy import Connection, create_engine, event, text, update
 from sqlmodel import col
 
 from ingester.domain.errors import TransientError
@@ -259,32 +260,47 @@ def test_an_administrator_who_ends_its_session_has_the_import_tried_again(engine
     assert_imported_once(engine, job)
 
 
-@pytest.mark.parametrize(
-    ("state", "setting"),
-    [("57014", "statement_timeout = '1ms'"), ("25P03", "idle_in_transaction_session_timeout = '1ms'")],
-    ids=["statement timeout", "idle timeout"],
-)
-def test_a_server_that_loses_patience_has_the_import_tried_again(
-    engine: Engine, state: str, setting: str, server: PostgresServer
-) -> None:
+@pytest.mark.parametrize("limit", ["statement_timeout", "idle_in_transaction_session_timeout", "lock_timeout"])
+def test_limits_meant_for_short_sessions_do_not_bind_an_import(engine: Engine, limit: str) -> None:
+    with engine.store.engine.begin() as connection:
+        connection.execute(text(f"ALTER DATABASE \"{connection.engine.url.database}\" SET {limit} = '1ms'"))
+    engine.store.engine.dispose()
+    engine.ledger.engine.dispose()
     job = engine.drop("items.csv", ITEMS)
-    others: list[str] = []
-
-    def hurry(connection: object, *_: object) -> None:
-        if not others:
-            others.append(state)
-            connection.exec_driver_sql(f"SET LOCAL {setting}")  # type: ignore[attr-defined]  # a Connection
-            try:
-                connection.exec_driver_sql("SELECT pg_sleep(0.1)")  # type: ignore[attr-defined]  # a Connection
-            finally:
-                event.remove(engine.store.engine, "begin", hurry)
-
-    with once("phase.preparsing", lambda: event.listen(engine.store.engine, "begin", hurry)):
+    with once("phase.processing", lambda: time.sleep(0.05)):
         engine.work()
-    assert others
+    assert [attempt.result for attempt in engine.ledger.attempts(job.id)] == ["completed"]
+    assert_imported_once(engine, job)
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        "SET LOCAL statement_timeout = '1ms'; SELECT pg_sleep(0.1)",
+        "SET LOCAL transaction_timeout = '1ms'; SELECT pg_sleep(0.1)",
+        "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = 'deadlock_detected'; END $$",
+        "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = 'serialization_failure'; END $$",
+        "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = 'out_of_memory'; END $$",
+        "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = 'disk_full'; END $$",
+    ],
+    ids=lambda trouble: trouble.partition("'")[2].partition("'")[0] if "DO" in trouble else trouble.split()[2],
+)
+def test_trouble_of_the_moment_has_the_import_tried_again(engine: Engine, trouble: str) -> None:
+    job = engine.drop("items.csv", ITEMS)
+    with once("phase.preparsing", lambda: event.listen(engine.store.engine, "begin", _spoil(trouble), once=True)):
+        engine.work()
+    assert engine.job(job).status is Status.QUEUED
     engine.make_due()
     engine.work()
     assert_imported_once(engine, job)
+
+
+def _spoil(trouble: str) -> Callable[[Connection], None]:
+    def begin(connection: Connection) -> None:
+        for statement in trouble.split("; ") if "DO" not in trouble else [trouble]:
+            connection.exec_driver_sql(statement)
+
+    return begin
 
 
 def test_a_failed_import_and_a_successful_one_leave_no_staging_table(engine: Engine) -> None:
@@ -323,8 +339,8 @@ def test_a_value_that_is_taken_is_an_error_of_its_row_not_of_the_import(engine: 
 
 # --- a disk that is full ---------------------------------------------------------------------------------------------
 
-MANY = "external_id,label,notes\n" + "".join(
-    f"k{number:05},{'x' * 60}{number},{'n' * 60}\n" if number % 10 else f"k{number:05},,\n" for number in range(8_000)
+MANY = "external_id,label,category_external_id,notes\n" + "".join(
+    f"k{number:05},{'x' * 60}{number},,{'n' * 60}\n" if number % 10 else f"k{number:05},,,\n" for number in range(8_000)
 )
 
 

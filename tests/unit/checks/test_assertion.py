@@ -29,9 +29,10 @@ FIELDS = (
 TODAY = date(2026, 11, 21)
 
 
-def found(assertion: str, **kwargs: Any) -> list[Finding]:
+def found(assertion: str, *, absent_is_null: bool = True, **kwargs: Any) -> list[Finding]:
     check = Check(code="wrong", assertion=assertion, fields=("total",), message="It is wrong", hint="Mend it.")
-    compiled = CompiledEntity(Entity(catalogue="c", name="e", fields=FIELDS, checks=(check,)), today=TODAY)
+    entity = Entity(catalogue="c", name="e", fields=FIELDS, checks=(check,))
+    compiled = CompiledEntity(entity, today=TODAY, absent_is_null=absent_is_null)
     columns = {name.replace("__", "."): pa.array(cells, pa.string()) for name, cells in kwargs.items()}
     return [finding for finding in compiled.check(columns).findings if finding.code == "wrong"]
 
@@ -155,7 +156,12 @@ def test_a_row_with_a_cell_that_failed_its_type_passes() -> None:
     assert wrong("phone is not None", phone=["nobody", "", "602 555 0134"]) == [1]
 
 
-def test_a_missing_column_is_null() -> None:
+def test_a_check_waits_for_a_file_that_has_all_of_its_columns() -> None:
+    assert found("price is not None and total > 0", absent_is_null=False, total=["1"]) == []
+    assert found("price is not None and total > 0", absent_is_null=False, total=["1"], price=[""]) != []
+
+
+def test_a_missing_column_of_a_new_record_is_null() -> None:
     assert wrong("total > price or quantity is None", total=["1"]) == []
     assert wrong("price is not None and total > 0", total=["1"]) == [0]
     assert wrong("coalesce(price, total) > 1 and name in ('x',) and len(tags) > 1 and lasts > 'PT1H'", total=["1"]) == [
