@@ -32,9 +32,26 @@ _DIGITS = {
 }
 #: The longest text of the others.
 _WIDTHS = {"%b": 3, "%B": 9, "%p": 2, "%f": 6, "%z": 6}
+#: How people write them down.
+_SHOWN = {
+    "%Y": "YYYY",
+    "%y": "YY",
+    "%m": "MM",
+    "%d": "DD",
+    "%j": "DDD",
+    "%b": "Jan",
+    "%B": "January",
+    "%H": "HH",
+    "%I": "HH",
+    "%M": "MM",
+    "%S": "SS",
+    "%f": "ffffff",
+    "%p": "AM",
+    "%z": "+HH:MM",
+}
 #: POSIX: two digits from 69 on are of the last century.
 _PIVOT = 69
-_KEYS = {FieldType.DATE: "date", FieldType.TIME: "time", FieldType.DATETIME: "datetime"}
+_NAMES = {FieldType.DATE: "date", FieldType.TIME: "time", FieldType.DATETIME: "datetime"}
 
 
 class PatternCast:
@@ -47,7 +64,7 @@ class PatternCast:
         self._pattern = Pattern(strptime.parse(pattern, kind).tokens)
         self._kind = kind
         self._timezone = timezone
-        self._expected = f"{_KEYS[kind]}. Expected {pattern}"
+        self._expected = f"{_NAMES[kind]}. Expected {''.join(_SHOWN.get(each, each) for each in self._pattern.tokens)}"
 
     def __call__(self, text: pa.StringArray) -> Typed:
         """Cast one column."""

@@ -41,12 +41,21 @@ def run(
     resolved = Resolved(rows, workspace)
     for foreign_key in provided(entity, rows):
         resolved.add(foreign_key.id_column, _Resolver(connection, entity, foreign_key, scope).ids(rows))
+    for foreign_key in _by_half(entity, rows):
+        # Whoever erases a part of a reference erases what it led to.
+        resolved.add(foreign_key.id_column, (np.full(len(each), NOT_GIVEN) for each, _ in rows.batches(())))
     if entity.primary_key and action in _ABOUT_RECORDS:
         own = ForeignKey(fields=entity.primary_key, entity=entity.name, reference_fields=entity.primary_key)
         resolved.add(RECORD, _Resolver(connection, entity, own, scope).ids(rows))
     if not resolved.columns:
         return resolved, account.skip("the file refers to no other record", total=total)
     return resolved, account.close(total=total, error=0)
+
+
+def _by_half(entity: Entity, rows: Rows) -> list[ForeignKey]:
+    """The references of which the file provides some columns and lacks others."""
+    columns = [(key, {column_name(name) for name in key.fields} & set(rows.fields)) for key in entity.foreign_keys]
+    return [key for key, given in columns if given and len(given) < len(key.fields)]
 
 
 class _Resolver:

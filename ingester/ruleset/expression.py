@@ -9,11 +9,10 @@ from __future__ import annotations
 import ast
 import re
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, time
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Any
 
+from ingester.ruleset.expression_constant import from_text, is_written_as_text, number
 from ingester.ruleset.expression_function import FUNCTIONS, Unfit
 from ingester.ruleset.expression_tree import (
     NUMERIC,
@@ -37,8 +36,6 @@ from ingester.ruleset.model import Field, FieldType
 
 MAX_LENGTH = 1_000
 MAX_DEPTH = 50
-#: Digits of a number on either side of its point, as in cells.
-MAX_DIGITS = 38
 
 
 class ExpressionError(ValueError):
@@ -118,29 +115,6 @@ _ARITHMETIC: Mapping[type[ast.operator], str] = {
 }
 
 
-def _datetime(text: str) -> datetime:
-    value = datetime.fromisoformat(text)
-    return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
-
-
-#: What a text beside a value of the kind must look like, how it is read, and how to write it.
-_TEXTS: Mapping[Kind, tuple[re.Pattern[str], Callable[[str], Any], str]] = {
-    Kind.DATE: (re.compile(r"\d{4}-\d\d-\d\d", re.ASCII), date.fromisoformat, "'2026-11-21'"),
-    Kind.TIME: (re.compile(r"\d\d:\d\d(:\d\d)?", re.ASCII), time.fromisoformat, "'14:30:00'"),
-    Kind.DATETIME: (
-        re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)?", re.ASCII),
-        _datetime,
-        "'2026-11-21T14:30:00Z'",
-    ),
-    Kind.YEARMONTH: (re.compile(r"\d{4}-(0[1-9]|1[0-2])", re.ASCII), str, "'2026-11'"),
-    Kind.DURATION: (
-        re.compile(r"P(?=[\dT])(\d+Y)?(\d+M)?(\d+W)?(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+(\.\d+)?S)?)?", re.ASCII),
-        str,
-        "'PT8H30M'",
-    ),
-}
-
-
 class _Reader:
     """Turns Python's tree of one text into ours; `names` gathers the fields it meets."""
 
@@ -216,13 +190,10 @@ class _Reader:
                     raise self.wrong(node, "a text cannot hold a NUL character")
                 return Constant(node.value, Kind.TEXT)
             case int() | float():
-                # Of 0.1 the text is exact, the float is not.
-                value = node.value if isinstance(node.value, int) else Decimal(self.written(node).replace("_", ""))
-                exponent = Decimal(value).as_tuple().exponent
-                assert isinstance(exponent, int), "Python writes no literal for infinity"
-                if exponent < -MAX_DIGITS or abs(value) >= 10**MAX_DIGITS:
-                    raise self.wrong(node, f"a number has at most {MAX_DIGITS} digits before and after its point")
-                return Constant(value, Kind.INTEGER if isinstance(value, int) else Kind.NUMBER)
+                try:
+                    return number(self.written(node), node.value)
+                except ValueError as error:
+                    raise self.wrong(node, str(error)) from error
             case None:
                 raise self.wrong(node, "write `is None` or `is not None`")
         raise self.refused(node)
@@ -294,27 +265,22 @@ class _Reader:
     def _alike(self, nodes: Sequence[ast.expr], depth: int) -> list[Node]:
         """The nodes read, all of one kind or all numbers; texts beside dates and their like become such."""
         read = [self.node(node, depth) for node in nodes]
-        temporal = next((each.kind for each in read if each.kind in _TEXTS), None)
-        if temporal is not None:
-            read = [
-                self._from_text(node, each, temporal) if isinstance(each, Constant) and each.kind is Kind.TEXT else each
-                for node, each in zip(nodes, read, strict=True)
-            ]
+        written = next((each.kind for each in read if is_written_as_text(each.kind)), None)
+        if written is not None:
+            read = [self._from_text(node, each, written) for node, each in zip(nodes, read, strict=True)]
         first = read[0].kind
         for node, each in zip(nodes, read, strict=True):
             if each.kind is not first and not {each.kind, first} <= NUMERIC:
                 raise self.wrong(node, f"`{self.written(node)}` is {a_kind(each.kind)}, beside {a_kind(first)}")
         return read
 
-    def _from_text(self, node: ast.expr, constant: Constant, kind: Kind) -> Constant:
-        pattern, read, example = _TEXTS[kind]
-        text = str(constant.value)
+    def _from_text(self, node: ast.expr, read: Node, kind: Kind) -> Node:
+        if not isinstance(read, Constant) or read.kind is not Kind.TEXT:
+            return read
         try:
-            if pattern.fullmatch(text):
-                return Constant(read(text), kind)
-        except ValueError:
-            pass
-        raise self.wrong(node, f"'{text[:40]}' is no {kind}; write it as {example}")
+            return from_text(str(read.value), kind)
+        except ValueError as error:
+            raise self.wrong(node, str(error)) from error
 
     def _arithmetic(self, node: ast.BinOp, depth: int) -> Node:
         symbol = _ARITHMETIC.get(type(node.op))

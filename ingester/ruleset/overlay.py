@@ -140,7 +140,9 @@ class _Overlaid:
             self.section.report.add(node.line, key, "a field of the tenant's own is one column, not a family")
         if field.constraints.unique:
             self.section.report.add(node.line, f"{key}.constraints.unique", "a field of the tenant's own cannot be")
-        return dataclasses.replace(field, is_extra=True)
+        if field.default is not None:
+            self.section.report.add(node.line, f"{key}.default", "a field of the tenant's own cannot have one")
+        return dataclasses.replace(field, is_extra=True, default=None)
 
     def _narrowed(self, field: Field, node: Node, missing: frozenset[str]) -> Field:
         section = Section(node, f"fields.{field.name}", self.section.report)

@@ -71,7 +71,10 @@ def changes(target: Target, given: dict[str, str], *, postgres: bool) -> str:
 
 
 def adopt(connection: Connection, target: Target, foreign_key: ForeignKey) -> None:
-    """Give the records of this import the ids of parents that came with them, and have ids only now."""
+    """Give the records of this import the ids of parents that came with them, and have ids only now.
+
+    A parent that is not of this source was found before, and keeps its place.
+    """
     column = quoted(foreign_key.id_column)
     own = [quoted(target.entity.field(name).column) for name in foreign_key.fields]
     theirs = [quoted(target.entity.field(name).column) for name in foreign_key.reference_fields]
@@ -80,7 +83,8 @@ def adopt(connection: Connection, target: Target, foreign_key: ForeignKey) -> No
     run(
         connection,
         target,
-        f"UPDATE {target.table} AS t SET {column} = {found} WHERE t.tenant_id = :tenant AND t.source = :source "
+        f"UPDATE {target.table} AS t SET {column} = coalesce({found}, t.{column}) "
+        f"WHERE t.tenant_id = :tenant AND t.source = :source "
         f"AND t.import_id = :import_id AND {' AND '.join(f't.{name} IS NOT NULL' for name in own)}",
     )
 

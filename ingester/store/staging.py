@@ -26,7 +26,8 @@ from ingester.store.target import Target
 
 #: The number of the row in its file.
 ROW = "_row"
-_ROWS_PER_INSERT = 10_000
+#: Rows that are Python objects at a time, on their way into SQLite.
+ROWS_PER_INSERT = 10_000
 
 
 class Staging:
@@ -105,10 +106,10 @@ def numbered_rows(
 ) -> Iterator[Iterable[tuple[Any, ...]]]:
     """Batches as parameters for `executemany`: a number, then the row's values as SQLite keeps them."""
     for numbers, batch in batches:
-        for start in range(0, batch.num_rows, _ROWS_PER_INSERT):
-            part = batch.slice(start, _ROWS_PER_INSERT)
+        for start in range(0, batch.num_rows, ROWS_PER_INSERT):
+            part = batch.slice(start, ROWS_PER_INSERT)
             values = [to_sqlite(part.column(name)).to_pylist() for name in columns]
-            yield zip(numbers[start : start + _ROWS_PER_INSERT].tolist(), *values, strict=True)
+            yield zip(numbers[start : start + ROWS_PER_INSERT].tolist(), *values, strict=True)
 
 
 def copy_rows(connection: Connection, table: str, batches: Iterable[pa.RecordBatch]) -> int:

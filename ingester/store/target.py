@@ -61,7 +61,8 @@ class Target:
     @property
     def defaults(self) -> dict[str, Any]:
         """What a new record has where the file says nothing, by column."""
-        found = ((each.column, default_value(each, self.scope.timezone)) for each in self.entity.fields)
+        own = (each for each in self.entity.fields if not each.is_extra and not each.is_family)
+        found = ((each.column, default_value(each, self.scope.timezone)) for each in own)
         return {name: value for name, value in found if value is not None}
 
     def same_record(self, given: dict[str, str]) -> str:

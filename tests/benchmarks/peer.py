@@ -73,6 +73,7 @@ def dlt(course: Course, clock: Clock) -> None:
 
     Into SQLite once only: its second merge has no index to work with and needs hours.
     """
+    # Then it sends nothing; it still leaves a file with an id in ~/.dlt, or /var/dlt as root.
     os.environ |= {"RUNTIME__DLTHUB_TELEMETRY": "false", "DLT_DATA_DIR": str(Path(course.folder, "dlt"))}
     import dlt
     import pyarrow

@@ -5,11 +5,9 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import sqlite3
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -18,12 +16,14 @@ import tests.service
 from ingester.directory import DataDirectory
 from ingester.routing import Router
 from ingester.ruleset.shipped import in_force
-from ingester.store.database import sqlite_url
+from ingester.store.database import connect, sqlite_url
 from ingester.store.ledger import Ledger
 from ingester.store.tenant import Tenants
 from ingester.tenancy import prepare_tenant
+from tests.postgres import Postgres
 from tests.process import session_members
 from tests.service import Service
+from tests.stored import select
 from tests.tenant import Tenant
 
 RUNNER = Path(__file__).with_name("runner.py")
@@ -35,8 +35,9 @@ _numbers = itertools.count(1)
 class FragileService(Service):
     """`ingester up` by way of `runner.py`."""
 
-    def __init__(self, scratch: Path) -> None:
+    def __init__(self, scratch: Path, database: str | None = None) -> None:
         super().__init__(scratch, rules=[SHOP])
+        self._database = database
         self.plan = scratch / "crash.json"
         self._environment |= {
             "CRASH_PLAN": str(self.plan),
@@ -46,6 +47,8 @@ class FragileService(Service):
             "INGESTER_FOLDER__RESCAN_SECONDS": "0.1",
             "INGESTER_LOG_FORMAT": "json",
         }
+        if database is not None:
+            self._environment["INGESTER_DATABASE_URL"] = database
         self._program = scratch / "ingester"
         self._program.write_text(f"#!{sys.executable}\n{RUNNER.read_text()}")
         self._program.chmod(0o755)
@@ -76,7 +79,7 @@ class FragileService(Service):
         """Add a tenant the quick way, while the service runs."""
         tenant = Tenant(self, f"crash{next(_numbers)}")
         directory = DataDirectory(self.data_dir)
-        ledger = Ledger.open(sqlite_url(directory.ledger))
+        ledger = Ledger.open(self._database or sqlite_url(directory.ledger))
         tenants = Tenants(ledger)
         made = tenants.add(tenant.name, ["shop"])
         tenants.add_key(tenant.name, tenant.key.with_suffix(".pub").read_text())
@@ -86,8 +89,17 @@ class FragileService(Service):
 
     def select(self, query: str, *values: object) -> list[tuple[object, ...]]:
         """Ask the data database."""
-        with closing(sqlite3.connect(self.data_dir / "ingester.db", timeout=20)) as database:
-            return database.execute(query, values).fetchall()
+        engine = connect(self._database or sqlite_url(self.data_dir / "ingester.db"))
+        try:
+            return [tuple(row.values()) for row in select(engine, query, *values)]
+        finally:
+            engine.dispose()
+
+    def staging_tables(self) -> list[tuple[object, ...]]:
+        """Tables that only an import under way may have."""
+        if self._database is None:
+            return []  # those of SQLite end with their connection
+        return self.select("SELECT relname FROM pg_class WHERE relpersistence <> 'p'")
 
     def leftovers(self) -> list[str]:
         """What is in the spool of a service that has nothing to do."""
@@ -107,11 +119,17 @@ class FragileService(Service):
             time.sleep(0.02)
 
 
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FragileService]:
-    service = FragileService(tmp_path_factory.mktemp("crash"))
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FragileService]:
+    database = None
+    if request.param == "postgres":
+        postgres: Postgres = request.getfixturevalue("postgres")
+        database = postgres.create_database()
+    service = FragileService(tmp_path_factory.mktemp("crash"), database)
     yield service
     service.kill()
+    if database is not None:
+        postgres.drop_database(database)
 
 
 @pytest.fixture

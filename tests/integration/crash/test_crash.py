@@ -54,6 +54,7 @@ def assert_imported_once(service: FragileService, tenant: Tenant) -> None:
     assert not any(tenant.inbox.iterdir())
     pending = service.select("SELECT publish_pending FROM import_outcomes WHERE import_id = ?", report.status["id"])
     assert pending == [(0,)]
+    assert service.staging_tables() == []
 
 
 def assert_never_was(service: FragileService, tenant: Tenant) -> None:

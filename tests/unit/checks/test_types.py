@@ -273,6 +273,12 @@ def test_a_datetime_by_a_pattern_is_of_its_offset_or_of_the_timezone() -> None:
     ]
 
 
+def test_a_pattern_is_shown_as_people_write_it_down() -> None:
+    field = Field(name="f", type=FieldType.DATETIME, format="%d/%m/%Y %I:%M %p")
+    checked = CompiledEntity(Entity(catalogue="c", name="e", fields=(field,))).check({"f": pa.array(["x"])})
+    assert [finding.message for finding in checked.findings] == ["Invalid datetime. Expected DD/MM/YYYY HH:MM AM"]
+
+
 def test_a_pattern_that_no_cell_can_be_read_by_is_named() -> None:
     entity = Entity(catalogue="c", name="e", fields=(Field(name="f", type=FieldType.DATE, format="%d/%m"),))
     with pytest.raises(ConfigurationError, match="field f"):
