@@ -41,8 +41,12 @@ class MissingValues:
 
     @staticmethod
     def _add_blanks(column: pa.StringArray, missing: Mask) -> None:
-        filled = np.flatnonzero(~missing)
-        suspects = filled[content(column)[offsets(column)[:-1][filled]] <= ord(" ")]
+        starts = offsets(column)[:-1]
+        if missing.any():
+            filled = np.flatnonzero(~missing)
+            suspects = filled[content(column)[starts[filled]] <= ord(" ")]
+        else:
+            suspects = np.flatnonzero(content(column)[starts] <= ord(" "))
         if suspects.size:
             trimmed = pc.ascii_trim(column.take(pa.array(suspects)), characters=BLANKS)
             missing[suspects[where_true(pc.equal(trimmed, ""))]] = True

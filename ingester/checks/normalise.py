@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ingester.checks.cells import content, offsets, replaced, within
+from ingester.checks.cells import Bytes, content, offsets, replaced, within
 from ingester.checks.fault import Fault, Mask, Positions, where_false, where_true
 from ingester.checks.recognition import Recognised
 from ingester.ruleset.model import Normalisation, Step
@@ -30,9 +31,16 @@ def _table(*bytes_: int) -> Mask:
 
 
 _SPACES = [character.encode() for character in WHITESPACE]
-#: Whether a byte may begin, or end, a space.
+_LONGER = [space for space in _SPACES if len(space) > 1]
+#: Whether a byte may begin, or end, a space; many letters begin or end with such a byte.
 _MAY_BEGIN = _table(*(space[0] for space in _SPACES))
 _MAY_END = _table(*(space[-1] for space in _SPACES))
+#: Whether a byte may come second, or last but one, in a space that begins or ends so: fewer letters do.
+_MAY_BE_SECOND = _table(*(space[1] for space in _LONGER))
+_MAY_BE_LAST_BUT_ONE = _table(*(space[-2] for space in _LONGER))
+_ASCII = 0x80
+#: Whether a byte may begin a space other than the blank.
+_MAY_BEGIN_ODD = _MAY_BEGIN & (np.arange(256) != ord(" "))
 
 _Rewrite = Callable[[pa.StringArray], pa.StringArray]
 
@@ -83,11 +91,16 @@ def trim(text: pa.StringArray) -> pa.StringArray:
 def _collapse_spaces(text: pa.StringArray) -> pa.StringArray:
     text = trim(text)
     data = within(text)
-    odd = _MAY_BEGIN.copy()
-    odd[ord(" ")] = False
-    if not odd[data].any() and not ((data[1:] == ord(" ")) & (data[:-1] == ord(" "))).any():
+    if not _has_odd_space(data) and not ((data[1:] == ord(" ")) & (data[:-1] == ord(" "))).any():
         return text
     return _where(text, _RUN, lambda chosen: pc.replace_substring_regex(chosen, rf"{_SPACE}+", " "))
+
+
+def _has_odd_space(data: Bytes) -> bool:
+    """Whether there may be a space other than the blank in UTF-8."""
+    at = np.flatnonzero(_MAY_BEGIN_ODD[data])
+    longer = at[data[at] >= _ASCII]
+    return longer.size < at.size or bool(_MAY_BE_SECOND[data[longer + 1]].any())
 
 
 def _lower(text: pa.StringArray) -> pa.StringArray:
@@ -146,12 +159,18 @@ def _at_the_edges(text: pa.StringArray) -> Positions:
     ends = offsets(text)
     data = content(text)
     filled = np.flatnonzero(ends[1:] > ends[:-1])
-    if filled.size == len(text):
-        first, last = data[ends[:-1]], data[ends[1:] - 1]
-    else:
-        first, last = data[ends[:-1][filled]], data[ends[1:][filled] - 1]
-    suspects: Positions = filled[_MAY_BEGIN[first] | _MAY_END[last]]
+    starts, last = (ends[:-1], ends[1:] - 1) if filled.size == len(text) else (ends[:-1][filled], ends[1:][filled] - 1)
+    begins = _may_be_space(data, starts, _MAY_BEGIN, 1, _MAY_BE_SECOND)
+    finishes = _may_be_space(data, last, _MAY_END, -1, _MAY_BE_LAST_BUT_ONE)
+    suspects: Positions = filled[np.union1d(begins, finishes)]
     return suspects
+
+
+def _may_be_space(data: Bytes, at: npt.NDArray[np.int32], outer: Mask, step: int, inner: Mask) -> Positions:
+    """Which of the places `at` may be the outer byte of a space, whose next byte is a `step` further in."""
+    found = np.flatnonzero(outer[data[at]])
+    longer = data[at[found]] >= _ASCII
+    return found[~longer | inner[data[at[found] + np.where(longer, step, 0)]]]
 
 
 def _where(text: pa.StringArray, pattern: str, rewrite: _Rewrite) -> pa.StringArray:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -18,14 +18,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from phonenumbers import PhoneMetadata, PhoneNumberFormat, ValidationResult
 
-from ingester.checks.cells import kept, lengths, offsets, replaced, windows, within
-from ingester.checks.fault import Mask, Positions, present
+from ingester.checks.cells import content, kept, lengths, offsets, replaced, windows, within
+from ingester.checks.fault import Fault, Mask, Positions, present
 from ingester.checks.recognition import Recognised, recognise
+from ingester.checks.words import WIDTH, Words, are_digits, word, words
 
 _BYTES = np.arange(256, dtype=np.uint8)
 _IS_PLAIN = np.isin(_BYTES, list(b"0123456789 ().-/"))
 _DIGITS = np.where(np.isin(_BYTES, list(b"0123456789")), _BYTES, 0)
 _CACHED = 100_000
+#: Bytes of a number in E.164 that two words cover, the plus included; there are none with more.
+_LEAST, _MOST = WIDTH + 1, 2 * WIDTH
+_PLUS = word("+0000000")
+_ZEROS = word("00000000")
+_FIRST_BYTE = np.uint64(0xFF)
 
 
 class PhoneNumbers:
@@ -42,6 +48,35 @@ class PhoneNumbers:
 
     def __call__(self, text: pa.StringArray) -> Recognised:
         """Recognise one column."""
+        left = np.flatnonzero(present(text) & ~self._is_standard(text))
+        if not left.size:
+            return Recognised(text, [])
+        if left.size == len(text):
+            return self._recognise(text)
+        found = self._recognise(text.take(pa.array(left)))
+        faults = [Fault(fault.code, fault.expected, left[fault.positions]) for fault in found.faults]
+        return Recognised(replaced(text, left, found.text), faults)
+
+    def _is_standard(self, text: pa.StringArray) -> Mask:
+        """Which cells are in E.164 already, as the plan of their country would write them; not all that are."""
+        is_standard = np.zeros(len(text), np.bool_)
+        ends, size = offsets(text), lengths(text)
+        at = np.flatnonzero((size >= _LEAST) & (size <= _MOST))
+        view = words(content(text))
+        first, last = view[ends[:-1][at]] ^ _PLUS, view[ends[1:][at] - WIDTH] ^ _ZEROS
+        right = (first & _FIRST_BYTE == 0) & are_digits(first) & are_digits(last)
+        if not right.all():
+            at, first = at[right], first[right]
+        digits = first.view(np.uint8).reshape(-1, WIDTH)
+        codes = self._calling_codes[digits[:, 1] * np.int32(100) + digits[:, 2] * np.int32(10) + digits[:, 3]]
+        for code in np.flatnonzero(np.bincount(codes)).tolist():
+            plan = _Plan.of_code(code) if code else None
+            if plan is not None:
+                mine = np.flatnonzero(codes == code)
+                is_standard[at[mine]] = plan.is_standard(first[mine], size[at[mine]])
+        return is_standard
+
+    def _recognise(self, text: pa.StringArray) -> Recognised:
         there = present(text)
         digits, has_plus, is_plain = _digits(text)
         for at, plan, national in self._planned(digits, has_plus, is_plain & there):
@@ -102,6 +137,7 @@ class _Plan:
     unclear: str
 
     @classmethod
+    @cache
     def of_code(cls, code: int) -> _Plan | None:
         """The plan of a country code; None where nothing is certain."""
         region = phonenumbers.region_code_for_country_code(code)
@@ -137,6 +173,17 @@ class _Plan:
             tuple(sorted(each for each in prefixes if each.isdigit())),
             "|".join(sorted(each for each in prefixes if not each.isdigit())),
         )
+
+    def is_standard(self, first: Words, size: npt.NDArray[np.int32]) -> Mask:
+        """Whether `read` would change nothing: of numbers in E.164, their first word less `_PLUS`, and their bytes."""
+        start = 1 + len(str(self.code))
+        if self.unclear or any(start + len(digits) > WIDTH for digits in self.unclear_digits):
+            return np.zeros(len(first), np.bool_)
+        right = np.isin(size, self.sizes + start)
+        for digits in self.unclear_digits:
+            mask = word("\0" * start + "\x0f" * len(digits))
+            right &= first & mask != word("\0" * start + digits) & mask
+        return right
 
     def read(self, national: pa.StringArray) -> tuple[pa.StringArray, Mask]:
         """The numbers in E.164, and where that is certain."""

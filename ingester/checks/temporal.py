@@ -14,20 +14,28 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ingester.checks.calendar import DAY, FIRST, LAST, Ints, Numbers, days, micros, number, spread, unread
-from ingester.checks.cells import Bytes, lengths, windows
+from ingester.checks.cells import Bytes, content, lengths, offsets, windows
 from ingester.checks.fault import Fault, Mask, Positions, Typed, present
+from ingester.checks.words import WIDTH, Words, are_digits, word, words
 
+_DATE_WIDTH = 10
 #: HH:MM:SS.ffffff, and the longest datetime with an offset.
 _TIME_WIDTH = 15
 _DATETIME_WIDTH = 32
+
+#: What digits and hyphens are at the ends of a date, and where the hyphens of its first end are.
+_DATE_START, _DATE_END = word("0000-00-"), word("00-00-00")
+_HYPHENS = word("\0\0\0\0\x7f\0\0\x7f")
+_TEN, _BYTE = np.uint64(10), np.uint64(8)
 
 _TIMESTAMP = pa.timestamp("us", "UTC")
 
 
 def cast_date(text: pa.StringArray) -> Typed:
     """`YYYY-MM-DD`, a day that exists, years 0001 to 9999 → date32."""
-    at = np.flatnonzero(present(text) & (lengths(text) == 10))
-    found, right = _date(windows(text, at, 10))
+    at = np.flatnonzero(present(text) & (lengths(text) == _DATE_WIDTH))
+    starts, view = offsets(text)[at], words(content(text))
+    found, right = _date(view[starts], view[starts + _DATE_WIDTH - WIDTH])
     column = spread(found, at[right], right, len(text), pa.date32())
     return Typed(column, unread(text, at[right], "date. Expected YYYY-MM-DD"))
 
@@ -55,7 +63,7 @@ class DatetimeCast:
         size = lengths(text)
         at = np.flatnonzero(present(text) & (size <= _DATETIME_WIDTH))
         matrix = windows(text, at, _DATETIME_WIDTH)
-        day, right = _date(matrix)
+        day, right = _date(_word(matrix, 0), _word(matrix, _DATE_WIDTH - WIDTH))
         clock = _clock(matrix, 11)
         offset, zoned, zone_right = _zone(matrix, clock.end, size[at])
         right &= ((matrix[:, 10] == ord("T")) | (matrix[:, 10] == ord(" "))) & clock.right & zone_right
@@ -106,13 +114,22 @@ def _digits(matrix: Bytes, columns: Sequence[int], right: Mask) -> Numbers:
     return number((matrix[:, column] for column in columns), right)
 
 
-def _date(matrix: Bytes) -> tuple[Numbers, Mask]:
-    """Days since 1970 of `YYYY-MM-DD` in the first ten columns."""
-    right = (matrix[:, 4] == ord("-")) & (matrix[:, 7] == ord("-"))
-    year = _digits(matrix, range(4), right)
-    month = _digits(matrix, (5, 6), right)
-    day = _digits(matrix, (8, 9), right)
-    return days(year, month, day, right), right
+def _word(matrix: Bytes, start: int) -> Words:
+    return np.ascontiguousarray(matrix[:, start : start + WIDTH]).view("<u8")[:, 0]
+
+
+def _date(first: Words, last: Words) -> tuple[Numbers, Mask]:
+    """Days since 1970 of `YYYY-MM-DD`, of which these are the first and the last eight bytes."""
+    first, last = first ^ _DATE_START, last ^ _DATE_END
+    right = are_digits(first) & are_digits(last) & (first & _HYPHENS == 0)
+    # Every byte of `pairs` is a number of two digits, its own and the next.
+    pairs = first * _TEN + (first >> _BYTE)
+    year = _byte(pairs, 0) * np.int32(100) + _byte(pairs, 2)
+    return days(year, _byte(pairs, 5), _byte(last, 6) * np.int32(10) + _byte(last, 7), right), right
+
+
+def _byte(values: Words, place: int) -> Numbers:
+    return values.view(np.uint8)[place::WIDTH].astype(np.int32)
 
 
 def _clock(matrix: Bytes, start: int) -> _Clock:

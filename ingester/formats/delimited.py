@@ -18,6 +18,7 @@ from ingester.formats.cut import Positions
 from ingester.formats.detect import Detected, detect
 from ingester.formats.header import read_header
 from ingester.formats.piece import Finder, Piece
+from ingester.formats.row_index import Entry, RowIndex
 from ingester.formats.selection import Selection, select
 
 BLOCK_BYTES = 8 << 20
@@ -37,23 +38,32 @@ class _Extent:
     end: int
     first_row: int
     first_line: int
+    entry: Entry | None
 
 
 class DelimitedReader:
     """Reads one file, in memory bounded by `block_bytes` and `threads`, never by the file.
 
     The constructor and the iterators raise UnreadableFile: `empty_file`, `missing_header`, `invalid_encoding` with
-    the byte's offset, `unreadable_file` for what is no delimited text or has a row over 16 MiB.
+    the byte's offset, `unreadable_file` for what is no delimited text or has a row over 16 MiB. `index` is a file that
+    may be written: with it, rows are read again without being looked for.
     """
 
     def __init__(
-        self, path: Path, detected: Detected | None = None, *, block_bytes: int = BLOCK_BYTES, threads: int = 2
+        self,
+        path: Path,
+        detected: Detected | None = None,
+        *,
+        block_bytes: int = BLOCK_BYTES,
+        threads: int = 2,
+        index: Path | None = None,
     ) -> None:
         self._path = path
         share = path.stat().st_size // (_BLOCKS_A_THREAD * threads)
         self._block_bytes = min(block_bytes, max(share, _LEAST_BYTES))
         self._threads = threads
         self._extents: list[_Extent] = []
+        self._index = RowIndex(index) if index is not None else None
         self.detected = detected or detect(path)
         #: Known when `blocks` or `map` is exhausted.
         self.total_rows = 0
@@ -75,6 +85,8 @@ class DelimitedReader:
         """What `function` makes of every block, in file order; it is called in the threads that parse."""
         width, delimiter = len(self.header), self.detected.delimiter
         self._extents, self.total_rows, self.truncated = [], 0, None
+        if self._index is not None:
+            self._index.clear()
 
         def work(piece: Piece) -> tuple[str | None, str | None, T]:
             block = parse(piece, width, delimiter)
@@ -102,8 +114,7 @@ class DelimitedReader:
 
             def work(part: tuple[_Extent, Positions]) -> T:
                 extent, rows = part
-                piece = finder.again(extent.offset, extent.end, extent.first_row, extent.first_line)
-                return function(select(piece, rows, width, delimiter))
+                return function(select(self._again(finder, extent), rows, width, delimiter))
 
             parts = (
                 (extent, extent.first_row + np.flatnonzero(wanted[extent.first_row : end]))
@@ -117,9 +128,18 @@ class DelimitedReader:
 
     def _pieces(self, file: BinaryIO) -> Iterator[Piece]:
         for piece in self._finder(file).pieces(self._header.end, self._header.next_line):
-            self._extents.append(_Extent(piece.offset, piece.end, piece.first_row, piece.first_line))
+            entry = self._index.keep(piece) if self._index is not None else None
+            self._extents.append(_Extent(piece.offset, piece.end, piece.first_row, piece.first_line, entry))
             self.total_rows = piece.next_row - 1
             yield piece
+
+    def _again(self, finder: Finder, extent: _Extent) -> Piece:
+        if self._index is None or extent.entry is None:
+            return finder.again(extent.offset, extent.end, extent.first_row, extent.first_line)
+        data = memoryview(finder.read(extent.offset, extent.end))
+        starts, lines = self._index.read(extent.entry)
+        count = extent.entry.line_count
+        return Piece(extent.offset, data, data, starts, lines, extent.first_row, extent.first_line, count)
 
 
 def _open_quote(piece: Piece) -> str | None:

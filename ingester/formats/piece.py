@@ -91,9 +91,13 @@ class Finder:
     def again(self, offset: int, end: int, first_row: int, first_line: int) -> Piece:
         """A piece found before, from its own extent."""
         # The extent ends where a row ends, so what follows in the file does not matter.
-        piece = self._find(os.pread(self.descriptor, end - offset, offset), True, offset, first_row, first_line)
+        piece = self._find(self.read(offset, end), True, offset, first_row, first_line)
         assert piece is not None, "bytes that end with a row have a reading"
         return piece
+
+    def read(self, offset: int, end: int) -> bytes:
+        """The bytes of a piece found before."""
+        return os.pread(self.descriptor, end - offset, offset)
 
     def _next(self, offset: int, row: int, line: int) -> Piece:
         wanted = self.block_bytes

@@ -72,7 +72,7 @@ def run(
     Raises UnreadableFile, or Held when the last record is cut off.
     """
     account = Account(PhaseName.PREVALIDATION)
-    reader = DelimitedReader(drop, block_bytes=block_bytes)
+    reader = DelimitedReader(drop, block_bytes=block_bytes, index=workspace / "rows.index")
     columns = tuple(match_columns(reader.header, whole or entity))
     usable = _report_columns(columns, entity, notices)
     asked = {field.name for field in entity.fields}

@@ -19,6 +19,8 @@ from ingester.spill.rows import ROW, Rows
 
 _HASHES = 4_000_000
 _SUSPECTS = 1_000_000
+#: Of 16 MiB of places in which hashes meet.
+_PLACE_BITS = np.uint64(22)
 
 #: How many rows share a row's value, and the first and last of them.
 COUNT, FIRST, LAST = f"{ROW}_count", f"{ROW}_min", f"{ROW}_max"
@@ -74,10 +76,22 @@ def _belongs(found: Hashes, share: int, shares: int) -> _Mask | np.bool_:
 
 
 def _repeated(hashes: Hashes) -> Hashes:
-    """The hashes that come more than once, sorted; sorts what it is given."""
-    hashes.sort()
-    again = hashes[1:] == hashes[:-1]
-    return np.unique(hashes[1:][again]) if again.any() else hashes[:0]
+    """The hashes that come more than once, sorted.
+
+    Sorting all would take most of the phase. Each is put in a place told by its upper bits, the last one stays; one that
+    lost its place comes again if it equals the winner, and those that do not are few enough to be sorted.
+    """
+    place = (hashes >> (np.uint64(64) - _PLACE_BITS)).astype(np.uint32)
+    mine = np.arange(len(hashes), dtype=np.uint32)
+    # Only places that were written to are read.
+    winner = np.empty(1 << int(_PLACE_BITS), np.uint32)
+    winner[place] = mine
+    winner = winner[place]
+    lost = np.flatnonzero(winner != mine)
+    others = hashes[lost]
+    is_equal = hashes[winner[lost]] == others
+    left = np.sort(others[~is_equal])
+    return np.unique(np.concatenate((others[is_equal], left[1:][left[1:] == left[:-1]])))
 
 
 class _Confirmation:

@@ -15,7 +15,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Connection, text
 
-from ingester.store.database import now
 from ingester.store.entity_table import key_columns
 from ingester.store.scope import is_empty
 from ingester.store.staging import ROW, Staging, copy_rows, default_name, run
@@ -37,6 +36,9 @@ def apply(connection: Connection, target: Target, batches: _Batches) -> tuple[in
     # Objects with members to be erased are for the database to take apart.
     plain = not (target.erases and target.shared)
     if plain and (not target.keyed or is_empty(connection, target.entity.table, scope)):
+        for name, value in scope.said.items():
+            said = {"name": f"ingester.{name}", "value": value}
+            connection.execute(text("SELECT set_config(:name, :value, true)"), said)
         rows = copy_rows(connection, target.table, _records(target, batches))
         return rows, rows, 0
     with Staging(connection, target) as staging:
@@ -82,10 +84,7 @@ def _changes(connection: Connection, target: Target, staging: Staging) -> Iterat
 
 
 def _records(target: Target, batches: _Batches) -> Iterator[pa.RecordBatch]:
-    """The rows as whole records: with what the import says of all of them, and with defaults for what they lack."""
-    scope, at = target.scope, now().isoformat()
-    said = {"tenant_id": scope.tenant, "source": scope.source, "import_id": scope.import_id}
-    said |= {"created_at": at, "updated_at": at}
+    """The rows with defaults for what they lack; what the import says of all of them is a setting, not a column."""
     for numbers, batch in batches:
         columns = {name: batch.column(name) for name in target.columns}
         for name, default in target.defaults.items():
@@ -95,7 +94,6 @@ def _records(target: Target, batches: _Batches) -> Iterator[pa.RecordBatch]:
                 columns[name] = pa.repeat(pa.scalar(default), batch.num_rows)
         if not target.keyed:
             columns["import_row"] = pa.array(numbers)
-        columns |= {name: pa.repeat(value, batch.num_rows) for name, value in said.items()}
         yield pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
 
 

@@ -23,6 +23,11 @@ class Scope:
         """What `IN_SCOPE` binds."""
         return {"tenant": self.tenant, "source": self.source}
 
+    @property
+    def said(self) -> dict[str, str]:
+        """The columns that are the same in all records of an import."""
+        return {"tenant_id": self.tenant, "source": self.source, "import_id": self.import_id}
+
     def of(self, source: str) -> Scope:
         """The tenant's records of another source."""
         return replace(self, source=source)

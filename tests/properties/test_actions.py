@@ -99,6 +99,8 @@ CELLS = {
 KIND_CELLS = {"external_id": st.sampled_from(["A", "B", "C", "D"]), "label": st.sampled_from(["x", "y", ""])}
 
 Cells = Sequence[str]
+#: Row, code and field.
+Found = tuple[int, str, str]
 #: (source, key)
 Name = tuple[str, tuple[object, ...]]
 Record = dict[str, object]
@@ -168,8 +170,8 @@ class Told:
 
     errors: set[int] = field(default_factory=set)
     duplicates: set[int] = field(default_factory=set)
-    #: (row, code) of what is found after the cells were looked at; row 0 is the file.
-    notices: Counter[tuple[int, str]] = field(default_factory=Counter)
+    #: What is found after the cells were looked at; row 0 is the file.
+    notices: Counter[Found] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
     touched: set[Name] = field(default_factory=set)
 
@@ -241,40 +243,40 @@ class Model:
             for number in numbers if len(numbers) > 1 else []:
                 if number not in keep:
                     self.told.duplicates.add(number)
-                    self.told.notices[number, "identical_row" if same else "duplicate_row"] += 1
+                    self.told.notices[number, "identical_row" if same else "duplicate_row", "external_id"] += 1
 
     def judge(self) -> None:
         """What rows say of other records; a row may lean on another row and falls when that one does."""
         wrong, leaning = list(self.of_themselves()), []
-        for number, code, on in [*self.of_others(), *self.of_values(), *self.of_referring()]:
+        for found, on in [*self.of_others(), *self.of_values(), *self.of_referring()]:
             if on:
-                leaning.append((number, code, on))
+                leaning.append((found, on))
             else:
-                wrong.append((number, code))
+                wrong.append(found)
         told = self.told
-        told.errors |= {number for number, _ in wrong}
-        fallen: set[tuple[int, str]] = set()
-        while new := {(number, code) for number, code, on in leaning if not told.good(on)} - fallen:
+        told.errors |= {number for number, _, _ in wrong}
+        fallen: set[Found] = set()
+        while new := {found for found, on in leaning if not told.good(on)} - fallen:
             fallen |= new
-            told.errors |= {number for number, _ in new}
+            told.errors |= {number for number, _, _ in new}
         told.notices.update(wrong)
         told.notices.update(fallen)
         told.duplicates -= told.errors
 
-    def of_themselves(self) -> Iterator[tuple[int, str]]:
+    def of_themselves(self) -> Iterator[Found]:
         for number, row in self.rows.items():
             known = self.name(row) in self.stored
             if row["external_id"] is not None:
                 if self.action is Action.CREATE and known:
-                    yield number, "already_exists"
+                    yield number, "already_exists", "external_id"
                 if self.action in (Action.UPDATE, Action.DELETE) and not known:
-                    yield number, "not_found"
+                    yield number, "not_found", "external_id"
             if len({"region", "code"} & set(self.columns)) and self.file.entity == "item":
                 given = [row.get(name) is not None for name in ("region", "code")]
                 if any(given) and not all(given):
-                    yield number, "incomplete_reference"
+                    yield number, "incomplete_reference", "region|code"
 
-    def of_others(self) -> Iterator[tuple[int, str, int]]:
+    def of_others(self) -> Iterator[tuple[Found, int]]:
         offered = {row["external_id"]: number for number, row in self.rows.items() if self.told.good(number)}
         for columns, (entity, _) in self.references():
             for number, row in self.rows.items():
@@ -283,16 +285,17 @@ class Model:
                     continue
                 found = self.shop.find(entity, key, anywhere=columns == ("twin_external_id",))
                 if found == "ambiguous":
-                    yield number, "ambiguous_reference", 0
+                    yield (number, "ambiguous_reference", "|".join(columns)), 0
                 elif found is None:
-                    yield number, "reference_not_found", offered.get(key[0], 0) if entity == self.file.entity else 0
+                    on = offered.get(key[0], 0) if entity == self.file.entity else 0
+                    yield (number, "reference_not_found", "|".join(columns)), on
 
     def references(self) -> list[tuple[tuple[str, ...], tuple[str, str]]]:
         if self.file.entity != "item":
             return []
         return [(columns, to) for columns, to in REFERENCES.items() if set(columns) <= set(self.columns)]
 
-    def of_values(self) -> Iterator[tuple[int, str, int]]:
+    def of_values(self) -> Iterator[tuple[Found, int]]:
         if "sku" not in self.columns:
             return
         good = {n: row for n, row in self.rows.items() if self.told.good(n)}
@@ -301,14 +304,14 @@ class Model:
             if row["sku"] is None:
                 continue
             if often[row["sku"]] > 1:
-                yield number, "not_unique", 0
+                yield (number, "not_unique", "sku"), 0
             for holder, record in self.stored.items():
                 if record["sku"] == row["sku"] and holder != self.name(row):
                     # Its own row gives the holder another value, or takes the value from it.
                     frees = [n for n, r in good.items() if self.name(r) == holder and (self.erases or r["sku"])]
-                    yield number, "value_taken", frees[0] if frees else 0
+                    yield (number, "value_taken", "sku"), frees[0] if frees else 0
 
-    def of_referring(self) -> Iterator[tuple[int, str, int]]:
+    def of_referring(self) -> Iterator[tuple[Found, int]]:
         if self.action is not Action.DELETE:
             return
         leaving = {self.name(row): number for number, row in self.rows.items() if self.told.good(number)}
@@ -317,7 +320,7 @@ class Model:
             if whom in leaving and who != whom:
                 found.add((leaving[whom], leaving.get(who, 0) if entity == self.file.entity else 0))
         for number, on in sorted(found):
-            yield number, "still_referenced", on
+            yield (number, "still_referenced", "external_id"), on
 
     def merge(self, row: Record) -> None:
         records, name = self.shop.records[self.file.entity], self.name(row)
@@ -347,7 +350,7 @@ class Model:
 
     def clean(self) -> None:
         if any(row["external_id"] is None for row in self.rows.values()) or len(self.rows) < len(self.file.rows):
-            self.told.notices[0, "cleanup_skipped"] += 1
+            self.told.notices[0, "cleanup_skipped", ""] += 1
             return
         records = self.shop.records[self.file.entity]
         leaving = set(self.stored) - {self.name(row) for row in self.rows.values()}
@@ -361,7 +364,7 @@ class Model:
             leaving -= {whom for _, whom in kept}
         for name in leaving:
             del records[name]
-        self.told.notices.update((0, "kept_referenced") for _ in kept_by)
+        self.told.notices.update((0, "kept_referenced", "") for _ in kept_by)
         self.told.counts["removed"] = len(leaving)
 
 
@@ -441,13 +444,15 @@ def assert_foretold(report: Report, told: Told, file: File) -> None:
     rejected = {int(row["_row"]) for row in report.rejects}
     assert rejected == told.errors | told.duplicates
     assert (stats["error_rows"], stats["duplicate_rows"]) == (len(told.errors), len(told.duplicates))
-    late = {code for _, code in told.notices}
-    found = Counter((int(line["row"] or 0), line["code"]) for line in report.errors if line["code"] in LATE | late)
+    found = Counter(
+        (int(line["row"] or 0), line["code"], line["field"]) for line in report.errors if line["code"] in LATE
+    )
     assert (found - told.notices, told.notices - found) == (Counter(), Counter()), "found too much, found too little"
     counts = {name.removesuffix("_count"): n for name, n in stats.items() if name.endswith("_count") and n}
     assert counts == {name: n for name, n in told.counts.items() if n}
 
 
+#: Codes of what is found after the cells were looked at; what is found in them is another test's.
 LATE = {
     *("identical_row", "duplicate_row", "already_exists", "not_found", "incomplete_reference", "ambiguous_reference"),
     *("reference_not_found", "not_unique", "value_taken", "still_referenced", "cleanup_skipped", "kept_referenced"),

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from ingester.outbox.neutral import restored
 from tests.integration.engine.harness import Engine
+from tests.postgres import Postgres
 from tests.report import MARKS, Report, assert_reconciles
 
 BLANKS = " \t\r\n\f\v"
@@ -148,11 +149,17 @@ def expected(file: File) -> Expected:
 # --- the engine ------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    engine = Engine(tmp_path_factory.mktemp("engine") / "data")
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    database = None
+    if request.param == "postgres":
+        postgres: Postgres = request.getfixturevalue("postgres")
+        database = postgres.create_database()
+    engine = Engine(tmp_path_factory.mktemp("engine") / "data", database=database)
     yield engine
     engine.close()
+    if database is not None:
+        postgres.drop_database(database)
 
 
 def as_sent(rejects: Sequence[dict[str, str]]) -> list[dict[str, str]]:
@@ -184,7 +191,7 @@ def assert_accounted(report: Report, file: File, stored: list[dict[str, object]]
             assert [row[name] for name in file.columns] == list(sent)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 @given(file=files())
 def test_every_row_is_stored_or_rejected_and_nothing_else_happens(engine: Engine, file: File) -> None:
     tenant = engine.add_tenant(f"tenant{next(NUMBERS)}")

@@ -80,6 +80,8 @@ def test_a_power_cut_while_an_upload_lands(fragile: FragileService, point: str) 
     assert_imported_once(fragile, tenant)
 
 
+# The way into the ledger is the same as an upload's, so once is enough.
+@pytest.mark.parametrize("shared", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("point", LANDING)
 def test_a_power_cut_while_a_folder_drop_lands(fragile: FragileService, point: str) -> None:
     tenant = fragile.new_tenant()

@@ -1,7 +1,7 @@
-"""Where we differ from frictionless on purpose, as data: a name, whose flag it is, which cells, why, and a cell to show.
+"""Where we differ from frictionless on purpose, as data: name, whose flag it is, which cells, why, and a cell to show.
 
 A difference excuses a cell that one of the two flags and the other does not; every other such cell is a bug of ours.
-Differences about whole rows are in `test_differential.py`.
+Differences about whole rows are in `row.py`.
 """
 
 from __future__ import annotations
@@ -9,14 +9,15 @@ from __future__ import annotations
 import base64
 import json
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from enum import Enum, auto
 from functools import partial
 from typing import Any
 
-from ingester.ruleset.model import Field, FieldType
+from ingester.ruleset.model import Field, FieldType, Step
 
 BLANKS = " \t\r\n\f\v"
 
@@ -70,6 +71,29 @@ _STANDARD = {
     FieldType.YEAR: re.compile(r"[0-9]{4}"),
     FieldType.YEARMONTH: re.compile(r"[0-9]{4}-[0-9]{2}"),
 }
+_TEXT_STEPS: Mapping[Step, Callable[[str], str]] = {
+    Step.TRIM: lambda cell: cell.strip(),
+    Step.COLLAPSE_SPACES: lambda cell: " ".join(cell.split()),
+    Step.LOWER: str.lower,
+    Step.UPPER: str.upper,
+    Step.NFC: lambda cell: unicodedata.normalize("NFC", cell),
+}
+_UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+
+
+def _is_normalised(field: Field, cell: str) -> bool:
+    """Whether `normalise` makes another text of a cell; of phones, addresses and codes it may."""
+    text = cell
+    for each in field.normalise:
+        if each.step not in _TEXT_STEPS:
+            return True
+        text = _TEXT_STEPS[each.step](text)
+    return text != cell
+
+
+def has_offset(cell: str) -> bool:
+    """Whether a datetime says how far from UTC it is."""
+    return re.search(r"(Z|[+-][0-9]{2}:?[0-9]{2})$", cell) is not None
 
 
 def _is_blank(_: Field, cell: str) -> bool:
@@ -102,7 +126,7 @@ def _round_trips_not(field: Field, cell: str) -> bool:
     if field.type not in _MOMENTS or "%" not in field.format:
         return False
     try:
-        moment = datetime.strptime(cell, field.format)
+        moment = datetime.strptime(cell, field.format)  # noqa: DTZ007 -- as frictionless does
     except ValueError:
         return False
 
@@ -213,6 +237,20 @@ DIFFERENCES = (
         field={"type": "string"},
         cell="a\0b",
     ),
+    _US(
+        name="what a step of normalise cannot recognise",
+        applies=lambda field, cell: _is_normalised(field, cell),
+        reason="The steps are ours; a country nobody knows is no text to be kept.",
+        field={"type": "string", "normalise": ["country"]},
+        cell="Atlantis",
+    ),
+    _THEM(
+        name="a cell is normalised before it is checked",
+        applies=lambda field, cell: _is_normalised(field, cell),
+        reason="The steps are ours; rule files ask for them where people are known to write in several ways.",
+        field={"type": "string", "normalise": ["upper"], "constraints": {"enum": ["A"]}},
+        cell="a",
+    ),
     # --- numbers
     _US(
         name="a number is a number",
@@ -280,9 +318,9 @@ DIFFERENCES = (
     _US(
         name="a point before the first digit is the decimal one",
         applies=lambda field, cell: not field.bare_number and re.match(r"[^0-9]*[^\w\s][^0-9]*[0-9]", cell) is not None,
-        reason="Dropping it with the other signs, as frictionless does, makes 5 of `.5`.",
+        reason="Dropped with the other signs, as frictionless does, it makes 5 of `Nr.5`, and would of `x.5`.",
         field={"type": "number", "bareNumber": False},
-        cell=".5",
+        cell="Nr.5",
     ),
     _US(
         name="no sign after a number is dropped",
@@ -290,6 +328,13 @@ DIFFERENCES = (
         reason="Bookkeepers write `5-` for minus five; frictionless makes 5 of it.",
         field={"type": "integer", "bareNumber": False},
         cell="5-",
+    ),
+    _THEM(
+        name="no-break spaces group as blanks do",
+        applies=lambda field, cell: field.group_char == " " and re.search(r"[\u00a0\u202f]", cell) is not None,
+        reason="What typography and spreadsheets put between the groups.",
+        field={"type": "number", "groupChar": " "},
+        cell="1\u202f000",
     ),
     _THEM(
         name="a sign before what stands before a number",
@@ -327,11 +372,32 @@ DIFFERENCES = (
         field={"type": "string", "format": "email"},
         cell="a@example.xn--p1ai",
     ),
+    _US(
+        name="a URI has more than a scheme",
+        applies=_of({FieldType.STRING}, ":$", "uri"),
+        reason="A heading or a cut off cell, not an address.",
+        field={"type": "string", "format": "uri"},
+        cell="http:",
+    ),
+    _US(
+        name="a URI has only the characters of one",
+        applies=_of({FieldType.STRING}, r"%(?![0-9A-Fa-f]{2})|[\"<>\\^`{|}]", "uri"),
+        reason="RFC 3986, section 2: others are written as `%` and two digits; frictionless looks at the parts only.",
+        field={"type": "string", "format": "uri"},
+        cell="https://example.com/100%",
+    ),
+    _US(
+        name="a UUID has hexadecimal digits and hyphens",
+        applies=lambda field, cell: field.format == "uuid" and _UUID.fullmatch(cell) is None,
+        reason="Python reads the digits as a number, for which it also takes blanks, underscores and foreign digits.",
+        field={"type": "string", "format": "uuid"},
+        cell="00000000-0000-0000-_000-000000000000",
+    ),
     # --- patterns
     _US(
         name="a pattern is of the whole text",
         applies=_needs_fullmatch,
-        reason="frictionless anchors `a|b` as `^a|b$`, which lets `a` with anything after it pass, and `$` before a line end.",
+        reason="frictionless makes `^a|b$` of `a|b`, so that `a` and anything after it passes; `$` is also before a line end.",
         field={"type": "string", "constraints": {"pattern": "a|b"}},
         cell="ax",
     ),
@@ -353,7 +419,7 @@ DIFFERENCES = (
     _US(
         name="one way to write dates, times, years and months",
         applies=_is_no_standard,
-        reason="Table Schema has one form for each; what frictionless takes beside it (`2020-1-5`, `24:00:00`, `+0200`, "
+        reason="Table Schema has one form for each; what frictionless takes beside it (`2020-1-5`, `+0200`, "
         "`20-02`) other readers refuse or read otherwise. Offsets have no meaning in a time of day.",
         field={"type": "date"},
         cell="2020-1-5",
@@ -361,7 +427,7 @@ DIFFERENCES = (
     _US(
         name="a day begins at 00:00",
         applies=_of({FieldType.TIME, FieldType.DATETIME}, r"24:00"),
-        reason="24:00 is the first moment of the day after; frictionless reads it as the day's own first moment in a time.",
+        reason="24:00 is the end of a day; of a time frictionless makes the day's beginning of it.",
         field={"type": "time"},
         cell="24:00:00",
     ),
@@ -373,8 +439,19 @@ DIFFERENCES = (
         cell="9999-12-31T23:59:59-14:00",
     ),
     _THEM(
+        name="a datetime without an offset has one",
+        applies=lambda field, cell: (
+            field.type is FieldType.DATETIME and field.constraints.enum is not None and not has_offset(cell)
+        ),
+        reason="The feed's timezone, here UTC, says which moment is meant; for frictionless it is no moment.",
+        field={"type": "datetime", "constraints": {"enum": ["2020-01-01T00:00:00Z"]}},
+        cell="2020-01-01T00:00:00",
+    ),
+    _THEM(
         name="seconds may be left out",
-        applies=_of({FieldType.TIME, FieldType.DATETIME}, r"^([0-9-]{10}[T ])?[0-9]{2}:[0-9]{2}(Z|[+-][0-9]{2}:[0-9]{2})?$"),
+        applies=_of(
+            {FieldType.TIME, FieldType.DATETIME}, r"^([0-9-]{10}[T ])?[0-9]{2}:[0-9]{2}(Z|[+-][0-9]{2}:[0-9]{2})?$"
+        ),
         reason="Spreadsheets do, and nothing else can be meant.",
         field={"type": "time"},
         cell="12:30",
@@ -395,10 +472,29 @@ DIFFERENCES = (
     ),
     _US(
         name="any date is never guessed",
-        applies=lambda field, cell: field.format == "any" and field.type in _MOMENTS,
+        applies=lambda field, cell: (
+            field.format == "any"
+            and field.type in _MOMENTS
+            and (not _STANDARD[field.type].fullmatch(cell) or re.search(r"[+-](2[4-9]|[3-9][0-9]):", cell) is not None)
+        ),
         reason="dateutil reads `5` as the fifth of this month and `1/2/2020` as the Americans do.",
         field={"type": "date", "format": "any"},
         cell="5",
+    ),
+    _US(
+        name="a duration says its parts by letter",
+        applies=_of({FieldType.DURATION}, r"-[0-9]+-|T$|[.,][0-9]+[YMWDH]."),
+        reason="No XML Schema duration, which Table Schema refers to, has `P0001-02-03`, a T without a time after it, "
+        "or a fraction before the end.",
+        field={"type": "duration"},
+        cell="P1DT",
+    ),
+    _US(
+        name="no fraction of a year or month",
+        applies=_of({FieldType.DURATION}, r"[.,][0-9]+Y|^[^T]*[.,][0-9]+M"),
+        reason="Nobody knows how many days half a month has.",
+        field={"type": "duration"},
+        cell="P1.5Y",
     ),
     # --- values with parts
     _US(
@@ -430,6 +526,20 @@ DIFFERENCES = (
         cell='["1", true]',
     ),
     _THEM(
+        name="coordinates are numbers as in other cells",
+        applies=_of({FieldType.GEOPOINT}, r"[\[,:]\s*[+-]?(0[0-9]|\.|(?<=\+))", "array", "object"),
+        reason="JSON has no `+90`, `.5` and `007`; nothing else can be meant by them.",
+        field={"type": "geopoint", "format": "array"},
+        cell="[180, +90]",
+    ),
+    _THEM(
+        name="a position may have a height",
+        applies=_of({FieldType.GEOJSON}, r"\[\s*-?[0-9.]+\s*,\s*-?[0-9.]+\s*,\s*-?[0-9.]+"),
+        reason="RFC 7946, section 3.1.1, allows it; the profile that frictionless has does not.",
+        field={"type": "geojson"},
+        cell='{"type":"Point","coordinates":[1,2,3]}',
+    ),
+    _THEM(
         name="an array may be written as a|b",
         applies=lambda field, cell: field.type is FieldType.ARRAY and not cell.lstrip(BLANKS).startswith("["),
         reason="Nobody writes JSON in a spreadsheet.",
@@ -438,8 +548,9 @@ DIFFERENCES = (
     ),
     _THEM(
         name="blanks around the items of a list are not theirs",
-        applies=lambda field, cell: field.type is FieldType.LIST
-        and any(part != part.strip(BLANKS) for part in cell.split(field.delimiter)),
+        applies=lambda field, cell: (
+            field.type is FieldType.LIST and any(part != part.strip(BLANKS) for part in cell.split(field.delimiter))
+        ),
         reason="People write a blank after a comma.",
         field={"type": "list", "itemType": "date"},
         cell="2020-01-01, 2020-01-02",

@@ -13,12 +13,14 @@ import io
 import itertools
 import json
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import frictionless
+from dateutil.parser import UnknownTimezoneWarning
 from frictionless import system
 from frictionless.formats import CsvControl
 
@@ -35,12 +37,14 @@ from tests.report import Report
 #: A data row, from 1, and the field that is wrong; no field if it is the row as a whole.
 Flag = tuple[int, str | None]
 
+#: Stands for all fields of the primary key.
+KEY = "(key)"
+
 #: Our notices about what Table Schema does not describe.
 _OTHER = {"unknown_column", "incomplete_reference"}
 #: Ours about a whole row, and about rows that repeat another's key.
 _RAGGED = {"wrong_cell_count", "broken_quotes"}
 _KEY = {"duplicate_row", "identical_row"}
-_KEY_FIELD = "(key)"
 
 _numbers = itertools.count(1)
 
@@ -52,10 +56,12 @@ class Flags:
     cells: frozenset[tuple[int, str]]
     #: Rows with too many or too few cells.
     ragged: frozenset[int] = frozenset()
-    #: Rows without any value.
+    #: Rows without any value; 0 stands for all blank lines.
     blank: frozenset[int] = frozenset()
-    #: Rows that share a value with another that has none but good cells, by field; of the key, by `(key)`.
+    #: Rows that share a value, or the key, with another.
     repeated: frozenset[tuple[int, str]] = frozenset()
+    #: The same by value, where the reader says which rows share it.
+    groups: frozenset[tuple[str, frozenset[int]]] = field(default=frozenset(), compare=False)
 
 
 @dataclass(frozen=True)
@@ -106,16 +112,15 @@ def ours(table: Table, entity: Entity) -> Flags:
     cells: set[tuple[int, str]] = set()
     ragged: set[int] = set()
     repeated: set[tuple[int, str]] = set()
-    key = "|".join(entity.primary_key)
     ignored = _OTHER | {check.code for check in entity.checks}
     for line in report.errors:
         row, code, name = int(line["row"] or 0), line["code"], line["field"]
         if code in _RAGGED:
             ragged.add(row)
         elif code in _KEY:
-            repeated.add((row, _KEY_FIELD))
+            repeated.add((row, KEY))
         elif code == "not_unique":
-            repeated.add((row, _KEY_FIELD if name == key else name))
+            repeated.add((row, name))
         elif code not in ignored:
             cells.add((row, name))
     return Flags(frozenset(cells), frozenset(ragged), repeated=frozenset(repeated))
@@ -133,7 +138,9 @@ def theirs(table: Table, entity: Entity) -> Flags:
             schema.remove_field(each.name)
     control = CsvControl(delimiter=",", quote_char='"', double_quote=True, skip_initial_space=False)
     dialect = frictionless.Dialect(controls=[control])
-    with system.use_context(trusted=True):
+    with system.use_context(trusted=True), warnings.catch_warnings():
+        # dateutil, about formats `any`; as an error it would be one of the cell.
+        warnings.simplefilter("ignore", UnknownTimezoneWarning)
         resource = frictionless.Resource(
             path=str(table.path / "rows.csv"), schema=schema, dialect=dialect, encoding="utf-8-sig"
         )
@@ -141,6 +148,26 @@ def theirs(table: Table, entity: Entity) -> Flags:
     assert not report.errors, report.errors
     assert not report.warnings, report.warnings
     return _normal(report.tasks[0].errors, table, entity)
+
+
+def stops(descriptor: Mapping[str, Any], missing: Sequence[str]) -> Callable[[str], bool]:
+    """Whether a cell of a field makes frictionless stop with an error of its own, so that it says nothing of others."""
+    schema = frictionless.Schema.from_descriptor({"fields": [descriptor], "missingValues": [*missing]})
+    read = schema.fields[0].create_cell_reader()
+    is_unique = bool(descriptor.get("constraints", {}).get("unique"))
+
+    def stopped(cell: str) -> bool:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UnknownTimezoneWarning)
+                value, _ = read(cell)
+            if is_unique:
+                hash(value)
+        except Exception:  # whatever it is, it would end the run
+            return True
+        return False
+
+    return stopped
 
 
 def _normal(errors: Sequence[Any], table: Table, entity: Entity) -> Flags:
@@ -152,11 +179,13 @@ def _normal(errors: Sequence[Any], table: Table, entity: Entity) -> Flags:
     cells: set[tuple[int, str]] = set()
     ragged: set[int] = set()
     blank: set[int] = set()
-    repeated: set[tuple[int, str]] = set()
+    # Each repeat names the row that had the value last.
+    groups: dict[tuple[str, int], set[int]] = {}
     for error in errors:
         row = numbers.get(error.row_number)
         if row is None:
             assert error.type in {"blank-row", "primary-key"}, f"{error.type} in a blank line"
+            blank.add(0)
             continue
         match error.type:
             case "extra-cell" | "missing-cell":
@@ -166,13 +195,22 @@ def _normal(errors: Sequence[Any], table: Table, entity: Entity) -> Flags:
             case "primary-key" if "same as" not in error.note:
                 cells.update((row, name) for name in entity.primary_key)
             case "primary-key" | "unique-error":
-                name = _KEY_FIELD if error.type == "primary-key" else error.field_name
-                repeated |= {(row, name), (numbers[int(error.note.rpartition(" ")[2])], name)}
+                is_key = error.type == "primary-key" or (error.field_name,) == entity.primary_key
+                name = KEY if is_key else error.field_name
+                group = groups.setdefault((name, numbers[int(error.note.rpartition(" ")[2])]), set())
+                group |= {row, numbers[int(error.note.rpartition(" ")[2])]}
+                groups[name, row] = group
             case "type-error" | "constraint-error":
                 cells.add((row, error.field_name))
             case other:
                 raise AssertionError(f"frictionless says {other}: {error.message}")
-    return Flags(frozenset(cells), frozenset(ragged), frozenset(blank), frozenset(repeated))
+    return Flags(
+        frozenset(cells),
+        frozenset(ragged),
+        frozenset(blank),
+        frozenset((row, name) for (name, _), group in groups.items() for row in group),
+        frozenset((name, frozenset(group)) for (name, _), group in groups.items()),
+    )
 
 
 def _checked(file: Path, entity: Entity, folder: Path) -> Report:
@@ -207,17 +245,12 @@ def _checked(file: Path, entity: Entity, folder: Path) -> Report:
         created_at=at,
         started_at=at,
     )
-    workspace = folder / "work"
+    workspace = folder / import_id
     workspace.mkdir()
     order = Order(job=job, drop=drop, entity=entity, block_bytes=2**16)
     outcome = pipeline.check(order, DataDirectory(folder), workspace)
     place = folder / outcome.workspace
     return Report.read(next(place / name for name in outcome.files if name.endswith(".status.json")))
-
-
-def read_rows(text: str) -> Iterator[list[str]]:
-    """The rows of CSV text, the header too, as Python's own reader sees them."""
-    yield from csv.reader(io.StringIO(text, newline=""), strict=True)
 
 
 def rule_file(descriptor: Mapping[str, Any]) -> bytes:

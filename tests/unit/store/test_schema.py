@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import sqlalchemy
 from alembic.autogenerate import compare_metadata
@@ -127,3 +128,45 @@ def test_a_moment_of_no_known_zone_is_not_stored(engine: Engine) -> None:
         MOMENTS.create(connection)
         with pytest.raises(StatementError, match="naive datetime"):
             connection.execute(MOMENTS.insert(), [{"at": naive}])
+
+
+# --- what is passing and what is not ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        *("08006", "25P03", "25P04", "40001", "40P01", "53100", "53200", "53300", "55P03", "57014", "57P01", "57P02"),
+        *("57P03", "58030", "23505"),
+    ],
+)
+def test_trouble_that_passes_is_told_by_its_code(state: str) -> None:
+    with pytest.raises(TransientError), translated():
+        raise psycopg.errors.lookup(state)("trouble")
+
+
+@pytest.mark.parametrize("state", ["22P02", "23502", "42P01", "42703"])
+def test_a_mistake_of_ours_is_not_tried_again(state: str) -> None:
+    with pytest.raises(psycopg.Error), translated():
+        raise psycopg.errors.lookup(state)("mistake")
+
+
+@pytest.mark.parametrize("state", ["28P01", "28000", "3D000"])
+def test_a_database_that_refuses_us_is_a_matter_of_configuration(state: str) -> None:
+    with pytest.raises(ConfigurationError, match="refuses us"), translated():
+        raise psycopg.errors.lookup(state)("no")
+
+
+def test_a_server_that_is_not_there_is_a_passing_trouble(tmp_path: Path) -> None:
+    engine = connect(f"postgresql+psycopg://someone@/nothing?host={tmp_path}")
+    with pytest.raises(TransientError), translated(), engine.connect():
+        pass
+
+
+def test_a_session_keeps_its_own_time_and_is_never_cut_short(postgres_url: str) -> None:
+    engine = connect(postgres_url)
+    names = ("timezone", "statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+    with engine.connect() as connection:
+        said = [connection.exec_driver_sql(f"SHOW {name}").scalar() for name in names]
+    engine.dispose()
+    assert said == ["UTC", "0", "0", "0"]
