@@ -11,7 +11,8 @@ import os
 import shutil
 import signal
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -43,6 +44,8 @@ log = structlog.get_logger()
 
 _FIRST_RETRY = timedelta(seconds=2)
 _LONGEST_RETRY = timedelta(minutes=5)
+#: How long a worker tries to write down that an attempt is over.
+_PATIENCE_SECONDS = 600.0
 _PASSING = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ESTALE, errno.ETIMEDOUT),
     *(errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EBUSY),
@@ -197,9 +200,22 @@ class Worker:
 
     def _retry_later(self, job: Import, drop: Drop, error: Exception) -> None:
         after = _backoff(job)
-        if self._queue.retry_later(job, after=after, error=repr(error)):
+        if self._recorded(lambda: self._queue.retry_later(job, after=after, error=repr(error))):
             self._show_status(job, drop, Status.QUEUED)
             log.warning("import_retried", error=str(error), after_seconds=after.total_seconds())
+
+    def _recorded(self, record: Callable[[], bool]) -> bool:
+        """Note something in a ledger that may be away for a while, as the database is that ended the attempt.
+
+        A claim that is merely left to expire would count as a worker lost over the import.
+        """
+        patience = time.monotonic() + _PATIENCE_SECONDS
+        while True:
+            try:
+                return record()
+            except TransientError:
+                if self._stopping.wait(1.0) or time.monotonic() > patience:
+                    raise
 
     def _fail(
         self, job: Import, drop: Drop, reason: str, expected: str = "", *, said: str = "", error: str | None = None

@@ -543,7 +543,7 @@ def test_both_databases_do_what_the_contract_says(engines: list[Engine], action:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("action", Action)
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_they_do_so_in_many_more_cases(engines: list[Engine], action: Action, data: st.DataObject) -> None:
     live_through(engines, action, data.draw(histories(action)))

@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ import pytest
 from sqlalchemy import Connection, create_engine, event, text, update
 from sqlmodel import col
 
+from ingester import worker
 from ingester.domain.errors import TransientError
 from ingester.domain.status import Action, Status
 from ingester.store.database import now
@@ -100,6 +102,12 @@ def once(point: str, action: Callable[[], None]) -> Iterator[None]:
     assert point in passed
 
 
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that cannot write down how an attempt ended gives up at once, as if it had died then."""
+    monkeypatch.setattr(worker, "_PATIENCE_SECONDS", 0.0)
+
+
 def lose_the_lease(engine: Engine, job: Import) -> None:
     with engine.ledger.writing() as session:
         session.exec(update(Import).where(col(Import.id) == job.id).values(lease_until=now() - timedelta(seconds=1)))
@@ -136,6 +144,26 @@ def test_a_server_that_restarts_under_an_import_has_it_tried_again(
         engine.make_due()
         assert engine.work() == 1
         assert [attempt.result for attempt in engine.ledger.attempts(job.id)] == ["retried", "completed"]
+    assert_imported_once(engine, job)
+
+
+def test_an_attempt_that_ends_while_the_server_is_away_is_written_down_when_it_is_back(
+    engine: Engine, server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "_PATIENCE_SECONDS", 60.0)
+    job = engine.drop("items.csv", ITEMS)
+    back = threading.Timer(2.0, server.start)
+
+    def outage() -> None:
+        server.kill()
+        back.start()
+
+    with once("phase.transforming", outage):
+        assert engine.work() == 1
+    back.join()
+    engine.make_due()
+    assert engine.work() == 1
+    assert [attempt.result for attempt in engine.ledger.attempts(job.id)] == ["retried", "completed"]
     assert_imported_once(engine, job)
 
 

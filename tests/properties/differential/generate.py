@@ -152,6 +152,27 @@ def _cells(field: Field) -> st.SearchStrategy[str]:
     return st.one_of(usual, changed, st.sampled_from(ODD), st.sampled_from(ODD), st.text(max_size=3))
 
 
+def odd_table(kind: FieldType) -> Table:
+    """Every odd cell under every form of a type; and under patterns, lengths, bounds and `required`, one at a time."""
+    forms: list[Descriptor] = [form for at, form in enumerate(_FORMS.get(kind, [{}])) if form or not at]
+    bounds = {FieldType.INTEGER: 7, FieldType.NUMBER: 1.5, FieldType.YEAR: "2020", FieldType.YEARMONTH: "2020-02"}
+    bounds |= {FieldType.DATE: "2020-02-29", FieldType.TIME: "12:30:00", FieldType.DATETIME: "2020-02-29T12:30:00Z"}
+    ruled: list[Descriptor] = [{"required": True}]
+    if "maxLength" in APPLICABLE[kind]:
+        ruled += [{"minLength": 2}, {"maxLength": 1}, {"maxLength": 3}]
+    if "pattern" in APPLICABLE[kind]:
+        ruled += [{"pattern": pattern} for pattern in _PATTERNS]
+    if "maximum" in APPLICABLE[kind]:
+        ruled += [{"minimum": bounds[kind]}, {"maximum": bounds[kind]}, {"enum": [bounds[kind]]}]
+    forms += [{"constraints": constraints} for constraints in ruled]
+    names = [f"a{number}" for number in range(len(forms))]
+    fields = [{"name": name, "type": kind.value, **form} for name, form in zip(names, forms, strict=True)]
+    stopped = [stops(field, [""]) for field in fields]
+    rows = [[f"k{number}", *("" if is_stop(cell) else cell for is_stop in stopped)] for number, cell in enumerate(ODD)]
+    descriptor = {"missingValues": [""], "fields": [{"name": "k", "type": "string"}, *fields]}
+    return Table(descriptor, ["k", *names], _without_much_nul(rows))
+
+
 @st.composite
 def tables(draw: st.DrawFn, kinds: st.SearchStrategy[FieldType], *, width: int, length: int, ragged: bool) -> Table:
     """A rule file with fields of these types, and rows for it. The key `k` is right, but for what `ragged` allows.
