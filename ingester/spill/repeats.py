@@ -17,10 +17,10 @@ from ingester.checks.keyhash import Hashes
 from ingester.spill.hashes import NONE
 from ingester.spill.rows import ROW, Rows
 
-_HASHES = 4_000_000
+_HASHES = 2_000_000
 _SUSPECTS = 1_000_000
-#: Of 16 MiB of places in which hashes meet.
-_PLACE_BITS = np.uint64(22)
+#: Of the number of places in which hashes meet: 8 MiB.
+_PLACE_BITS = np.uint64(21)
 
 #: How many rows share a row's value, and the first and last of them.
 COUNT, FIRST, LAST = f"{ROW}_count", f"{ROW}_min", f"{ROW}_max"
@@ -78,8 +78,8 @@ def _belongs(found: Hashes, share: int, shares: int) -> _Mask | np.bool_:
 def _repeated(hashes: Hashes) -> Hashes:
     """The hashes that come more than once, sorted.
 
-    Sorting all would take most of the phase. Each is put in a place told by its upper bits, the last one stays; one that
-    lost its place comes again if it equals the winner, and those that do not are few enough to be sorted.
+    Sorting all would take most of the phase. Each is put in a place told by its upper bits, and the last one stays;
+    one that lost its place comes again if it equals the winner, and the others are few enough to be sorted.
     """
     place = (hashes >> (np.uint64(64) - _PLACE_BITS)).astype(np.uint32)
     mine = np.arange(len(hashes), dtype=np.uint32)
@@ -87,6 +87,7 @@ def _repeated(hashes: Hashes) -> Hashes:
     winner = np.empty(1 << int(_PLACE_BITS), np.uint32)
     winner[place] = mine
     winner = winner[place]
+    del place
     lost = np.flatnonzero(winner != mine)
     others = hashes[lost]
     is_equal = hashes[winner[lost]] == others

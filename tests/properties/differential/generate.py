@@ -32,7 +32,7 @@ _FORMS: Mapping[FieldType, Sequence[Descriptor]] = {
         *({}, {}, {"bareNumber": False}, {"decimalChar": ","}, {"groupChar": ","}),
         {"decimalChar": ",", "groupChar": "."},
         {"decimalChar": ",", "groupChar": " ", "bareNumber": False},
-        {"groupChar": "'", "bareNumber": False},
+        {"groupChar": ",", "bareNumber": False},
     ],
     FieldType.BOOLEAN: [{}, {"trueValues": ["yes", "Y"], "falseValues": ["no", "N"]}, {"trueValues": ["on"]}],
     FieldType.DATE: [{}, {}, {"format": "any"}, *({"format": name} for name in _DATE_PATTERNS)],
@@ -167,10 +167,9 @@ def odd_table(kind: FieldType) -> Table:
     forms += [{"constraints": constraints} for constraints in ruled]
     names = [f"a{number}" for number in range(len(forms))]
     fields = [{"name": name, "type": kind.value, **form} for name, form in zip(names, forms, strict=True)]
-    stopped = [stops(field, [""]) for field in fields]
-    rows = [[f"k{number}", *("" if is_stop(cell) else cell for is_stop in stopped)] for number, cell in enumerate(ODD)]
     descriptor = {"missingValues": [""], "fields": [{"name": "k", "type": "string"}, *fields]}
-    return Table(descriptor, ["k", *names], _without_much_nul(rows))
+    rows = _answerable([[f"k{number}", *[cell] * len(names)] for number, cell in enumerate(ODD)], descriptor)
+    return Table(descriptor, ["k", *names], rows)
 
 
 @st.composite
@@ -190,18 +189,16 @@ def tables(draw: st.DrawFn, kinds: st.SearchStrategy[FieldType], *, width: int, 
         )
     entity = entity_of(descriptor)
     assert entity is not None, descriptor
-    columns = []
-    for field, written in zip(entity.fields[1:], fields, strict=True):
-        drawn = draw(st.lists(_cells(field), min_size=length, max_size=length))
-        is_stop = stops(written, missing)
-        columns.append(["" if is_stop(cell) else cell for cell in drawn])
-    rows = [[f"k{number}", *cells] for number, cells in enumerate(zip(*columns, strict=True), 1)]
+    columns = [draw(st.lists(_cells(field), min_size=length, max_size=length)) for field in entity.fields[1:]]
+    rows = _answerable(
+        [[f"k{number}", *cells] for number, cells in enumerate(zip(*columns, strict=True), 1)], descriptor
+    )
     if ragged:
         _spoil(draw, rows)
     return Table(
         descriptor,
         ["k", *names],
-        _without_much_nul(rows),
+        rows,
         line_end=draw(st.sampled_from(["\n", "\r\n"])),
         quote_all=draw(st.booleans()),
         bom=draw(st.booleans()),
@@ -238,15 +235,17 @@ def entity_of(descriptor: Mapping[str, Any]) -> Entity | None:
     return None if draft.report.mistakes else draft.entity
 
 
-def _without_much_nul(rows: Sequence[Sequence[str]]) -> list[Sequence[str]]:
-    """One cell with a NUL character at most: a file with many of them is no text."""
+def _answerable(rows: Sequence[Sequence[str]], descriptor: Descriptor) -> list[list[str]]:
+    """The rows with one NUL character at most, as a file with many is no text, and without what stops frictionless."""
+    stopped = [stops(field, descriptor["missingValues"]) for field in descriptor["fields"]]
     seen = False
-    found: list[Sequence[str]] = []
+    found: list[list[str]] = []
     for row in rows:
         cells = []
-        for cell in row:
-            one = "\0" in cell
-            cells.append(cell.replace("\0", "") if one and seen else cell[: cell.index("\0") + 1] if one else cell)
-            seen |= one
+        for cell, is_stop in zip(row, stopped, strict=True):
+            before, nul, _ = cell.partition("\0")
+            kept = cell if not nul else before if seen else before + nul
+            seen |= bool(nul)
+            cells.append("" if is_stop(kept) else kept)
         found.append(cells)
     return found

@@ -9,6 +9,8 @@ import pytest
 
 from ingester.domain.errors import UnreadableFile
 from ingester.formats.delimited import DelimitedReader
+from ingester.formats.piece import Piece
+from ingester.formats.row_index import RowIndex
 from ingester.formats.selection import Selection
 
 
@@ -77,6 +79,34 @@ def test_rows_are_read_again_as_they_were_sent(tmp_path: Path) -> None:
         for index, row in enumerate(found.rows.tolist())
     }
     assert found == {1: ["1", 'x"y'], 2: ["3", ""], 3: ["4", "5,6"], 4: ['"7"x', "8"]}
+
+
+@pytest.mark.parametrize("block_bytes", [8, 30, 8 << 20])
+def test_rows_are_the_same_whether_they_are_looked_for_again_or_not(tmp_path: Path, block_bytes: int) -> None:
+    path = tmp_path / "file.csv"
+    path.write_bytes(b'a,b\n1,"x\n""y"\r\n\n3\n4,5,6\n"7"x,8\n9,10\n\n11,"1\n2"\n13,5" pipe')
+    readers = [DelimitedReader(path, block_bytes=block_bytes, index=index) for index in (None, tmp_path / "index")]
+    for reader in [*readers, readers[1]]:
+        list(reader.blocks())
+    total = readers[0].total_rows
+    for wanted in (numbered(total, *range(1, total + 1)), numbered(total, 1, total), numbered(total, 3, 6)):
+        searched, known = (
+            [
+                (row, line, [column[index].as_py() for column in found.cells.columns])
+                for found in reader.map_rows(wanted, as_it_is)
+                for index, (row, line) in enumerate(zip(found.rows.tolist(), found.lines.tolist(), strict=True))
+            ]
+            for reader in readers
+        )
+        assert searched == known
+        assert [row for row, _, _ in known] == np.flatnonzero(wanted).tolist()
+
+
+@pytest.mark.parametrize("rows", [10, 100_000])
+def test_an_index_that_does_not_fit_on_the_disk_is_an_error_that_may_pass(rows: int) -> None:
+    piece = Piece(0, b"", b"", np.arange(rows), None, 1, 1, rows)
+    with pytest.raises(OSError, match="No space"):
+        RowIndex(Path("/dev/full")).keep(piece)
 
 
 def test_only_blocks_that_hold_wanted_rows_are_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -90,10 +90,8 @@ def rows_batch(
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    if request.param == "sqlite":
-        url = sqlite_url(tmp_path / "ingester.db")
-    else:
-        url = request.getfixturevalue("postgres_url")
+    postgres = request.param == "postgres"
+    url = request.getfixturevalue("postgres_url") if postgres else sqlite_url(tmp_path / "ingester.db")
     data = DataStore.open(url)
     yield Store(data, tmp_path, itertools.count())
     data.close()
