@@ -62,7 +62,7 @@ def run(order: Order, store: DataStore, directory: DataDirectory, workspace: Pat
 
     Raises UnreadableFile or Held when nothing may be imported, TransientError when it may work later.
     """
-    job, action, entity = order.job, order.job.action, for_action(order.entity, order.job.action)
+    job, action, entity = order.job, order.job.action, _asked(order)
     attempt = _Attempt(order, directory, workspace)
     rows, notices, verdict = attempt.prevalidated(entity), attempt.notices, attempt.verdict
     attempt.passed(preparsing.run(rows, entity, notices, verdict, job.duplicate_handling))
@@ -80,7 +80,16 @@ def run(order: Order, store: DataStore, directory: DataDirectory, workspace: Pat
         done, record = processing.run(connection, target, resolved, verdict, action, dry_run=job.dry_run)
         attempt.passed(record)
         removed, record = cleanup.run(
-            connection, target, resolved, order.referring, notices, verdict, action, _guard(job), dry_run=job.dry_run
+            connection,
+            target,
+            resolved,
+            order.referring,
+            notices,
+            verdict,
+            action,
+            _guard(job),
+            done.created,
+            dry_run=job.dry_run,
         )
         attempt.passed(record)
 
@@ -94,7 +103,7 @@ def run(order: Order, store: DataStore, directory: DataDirectory, workspace: Pat
 
 def check(order: Order, directory: DataDirectory, workspace: Path) -> ImportOutcome:
     """Do what can be done without a database; `not_checked` names the rest. Nothing is committed anywhere."""
-    job, action, entity = order.job, order.job.action, for_action(order.entity, order.job.action)
+    job, action, entity = order.job, order.job.action, _asked(order)
     attempt = _Attempt(order, directory, workspace)
     rows, notices, verdict = attempt.prevalidated(entity), attempt.notices, attempt.verdict
     attempt.passed(preparsing.run(rows, entity, notices, verdict, job.duplicate_handling))
@@ -134,6 +143,7 @@ class _Attempt:
             block_bytes=self._order.block_bytes,
             whole=self._order.entity,
             creates=job.action is Action.CREATE or not entity.primary_key,
+            partial=job.action is Action.UPDATE,
             erases=job.empty_erases,
             truncation_approved="possibly_truncated" in job.approved,
         )
@@ -225,6 +235,10 @@ def _phase(record: PhaseRecord) -> dict[str, Any]:
         "started_at": status.moment(record.started_at),
         "finished_at": status.moment(record.finished_at),
     }
+
+
+def _asked(order: Order) -> Entity:
+    return for_action(order.entity, order.job.action, erases=order.job.empty_erases)
 
 
 def _guard(job: Import) -> cleanup.Guard:

@@ -20,6 +20,10 @@ Json = dict[str, "Json"] | list["Json"] | str | int | bool | None
 _ESCAPED = np.isin(np.arange(256), [*range(0x20), ord('"'), ord("\\")])
 
 
+#: Of a number inside of JSON; those of other cells have limits of their own.
+_MAX_DIGITS, _MAX_EXPONENT = 1_000, 1_000
+
+
 class Digits(str):
     """A JSON number as it was written: a float would round it."""
 
@@ -30,11 +34,19 @@ def read(text: str) -> Json:
     """The value; ValueError for what is no JSON, names a member twice or holds what a database's text cannot."""
     try:
         value: Json = json.loads(
-            text, parse_float=Digits, parse_int=Digits, parse_constant=_refuse, object_pairs_hook=_members
+            text, parse_float=_number, parse_int=_number, parse_constant=_refuse, object_pairs_hook=_members
         )
     except RecursionError as error:
         raise ValueError("it is nested too deep") from error
     return value
+
+
+def _number(text: str) -> Digits:
+    """A number as it is written; ValueError for one that PostgreSQL would have to write out in thousands of digits."""
+    digits, _, exponent = text.lower().partition("e")
+    if len(digits) > _MAX_DIGITS or abs(int(exponent or 0)) > _MAX_EXPONENT:
+        raise ValueError("a number is too large")
+    return Digits(text)
 
 
 def write(value: Json) -> str:

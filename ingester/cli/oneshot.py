@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ingester.directory import DataDirectory
     from ingester.pipeline import Order
     from ingester.ruleset.model import Catalogue, Entity
+    from ingester.settings import Settings
     from ingester.store.data_tables import ImportOutcome
     from ingester.store.ledger_tables import Drop, Import
 
@@ -44,6 +45,7 @@ IMPORT_EXAMPLES = (
 )
 VALIDATE_EXAMPLES = "Example: `ingester validate customers.csv --entity customer --out reports`"
 
+_HOLDS = ("possibly_truncated", "mass_removal", "empty_overwrite")
 _ATTEMPTS = 5
 _FIRST_WAIT_SECONDS = 0.2
 
@@ -79,9 +81,9 @@ def import_file(
 ) -> None:
     """Import one file at once. Exit code: 0 all rows accepted, 2 some refused, 3 failed, 4 held."""
     found = settings(data_dir, database_url=database_url)
-    within, chosen = _chosen(found.rules_dirs, rules, entity, catalogue, action)
+    within, chosen = _chosen(found, tenant, rules, entity, catalogue, action)
     job, drop = _job(file, chosen, tenant, source, action, duplicates, dry_run=dry_run)
-    job.empty_erases, job.removal_guard_percent, job.approved = empty_erases, removal_guard, approve or []
+    job.empty_erases, job.removal_guard_percent, job.approved = empty_erases, removal_guard, _known(approve)
     if not found.database_url:
         _make(found.data_dir, "--data-dir")
 
@@ -121,12 +123,13 @@ def validate_file(
     duplicates: Duplicates = DuplicateHandling.IGNORE_ALL,
     approve: _Approve = None,
     out: _Out = Path(),
+    data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
     """Check a file's cells and keys without any database; `import --dry-run` checks references as well."""
-    _, chosen = _chosen(settings().rules_dirs, rules, entity, catalogue, action)
+    _, chosen = _chosen(settings(data_dir), tenant, rules, entity, catalogue, action)
     job, drop = _job(file, chosen, tenant, source, action, duplicates, dry_run=True)
-    job.approved = approve or []
+    job.approved = _known(approve)
 
     from ingester import pipeline
     from ingester.pipeline import Order
@@ -134,18 +137,32 @@ def validate_file(
     _run(pipeline.check, Order(job=job, drop=drop, entity=chosen), out, as_json=as_json)
 
 
+def _known(approved: list[str] | None) -> list[str]:
+    """The holds to go past; one that does not exist would be held all the same, to nobody's benefit."""
+    for reason in approved or []:
+        if reason not in _HOLDS:
+            raise UsageError(f"there is no hold '{reason}'", fix=f"Say one of {', '.join(_HOLDS)}.")
+    return approved or []
+
+
 def _chosen(
-    added: Sequence[Path], folder: Path | None, wanted: str, catalogue: str | None, action: Action
+    found: Settings, tenant: str, folder: Path | None, wanted: str, catalogue: str | None, action: Action
 ) -> tuple[Catalogue, Entity]:
-    """The entity that `--entity`, `--catalogue` and `--rules` name, and the catalogue it is of."""
+    """The entity that `--entity`, `--catalogue` and `--rules` name, as the tenant has it, and its catalogue."""
+    from ingester.directory import DataDirectory
     from ingester.ruleset.choice import choose, refuse_senseless
     from ingester.ruleset.load import load, load_folder
+    from ingester.ruleset.overlay import load_overlays
     from ingester.ruleset.shipped import with_added
 
+    own = DataDirectory(found.data_dir).tenant(tenant).rules
     if folder is not None:
         catalogues = [load_folder(folder)]
+    elif own.is_dir():
+        rules = load(with_added(found.rules_dirs))
+        catalogues = list(rules.extended(load_overlays(own, rules)).catalogues.values())
     else:
-        folders = with_added(added)
+        folders = with_added(found.rules_dirs)
         # A rule file is called after its entity: reading all the others takes longer than checking a small file.
         file = f"{wanted.rpartition('.')[2]}.yaml"
         likely = {name: path for name, path in folders.items() if (path / file).is_file()}

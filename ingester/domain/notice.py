@@ -57,7 +57,7 @@ _ALL = (
     _warning("waits_for_decision", "It waits behind import {expected}", "Approve, reject or remove the held file."),
     _error("canceled", "The import was canceled", "Send the file again if that was not meant."),
     # --- an overwrite ----------------------------------------------------------------------------------------------
-    _error("empty_overwrite", "A file without rows would remove every record", "Send the whole file, or approve it."),
+    _warning("empty_overwrite", "A file without rows would remove every record", "Send the whole file, or approve it."),
     _warning(
         "mass_removal",
         "The file leaves out {expected} records, which an overwrite removes",

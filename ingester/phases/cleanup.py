@@ -41,15 +41,21 @@ def run(
     verdict: Verdict,
     action: Action,
     guard: Guard,
+    created: int,
     *,
     dry_run: bool,
 ) -> tuple[int, PhaseRecord]:
-    """Remove, or count what would be removed. Raises Held, unless this is a dry run, when the guard trips."""
+    """Remove, or count what would be removed; `created` is how many records the import made, or would make.
+
+    Raises Held, unless this is a dry run, when the guard trips.
+    """
     account = Account(PhaseName.CLEANUP)
     if action is not Action.OVERWRITE:
         return 0, account.skip(f"the action is {action}")
-    if not verdict.total and not dry_run and not guard.empty_approved:
-        raise Held("empty_overwrite", notice.message("empty_overwrite"))
+    if not verdict.total:
+        if not dry_run and not guard.empty_approved:
+            raise Held("empty_overwrite", notice.message("empty_overwrite"))
+        notices.add_to_file("empty_overwrite")
     if target.keyed and not set(_key(target)) <= set(resolved.rows.fields):
         return 0, account.skip("the file has no key column")
     unreadable = _unreadable(target, resolved, verdict) if target.keyed else 0
@@ -59,13 +65,17 @@ def run(
     with Cleanup(connection, target, referring, _present(target, resolved, verdict)) as cleanup:
         kept = cleanup.keep_referenced()
         leaving, stored = cleanup.counts()
-        if leaving * 100 > stored * guard.percent:
-            _trip(notices, guard, leaving, stored, dry_run=dry_run)
+        # As it was before the import, which a dry run has not changed.
+        before = stored if dry_run else stored - created
+        # Without a key every record is replaced by another: what matters is how many fewer there will be.
+        fewer = leaving if target.keyed else max(0, leaving - created)
+        if fewer * 100 > before * guard.percent:
+            _trip(notices, guard, fewer, before, dry_run=dry_run)
         for each in kept:
             shown = ", ".join(each.keys) + (", …" if each.count > len(each.keys) else "")
             notices.add_to_file("kept_referenced", expected=f"{each.count} of them ({each.by})", value=shown)
         removed = leaving if dry_run else cleanup.apply()
-    return removed, account.close(total=stored, error=0)
+    return removed, account.close(total=before, error=0)
 
 
 def _trip(notices: Notices, guard: Guard, leaving: int, stored: int, *, dry_run: bool) -> None:

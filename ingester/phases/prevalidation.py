@@ -64,17 +64,19 @@ def run(
     truncation_approved: bool,
     whole: Entity | None = None,
     creates: bool = False,
+    partial: bool = False,
     erases: bool = False,
 ) -> Prevalidated:
     """Check every cell of `drop` that the rules of `entity` ask for; columns that only `whole` has are left alone.
 
-    `creates`: every row is a new record, without anything that the file does not say; `erases`: empty cells erase.
+    `creates`: every row is a new record, without anything that the file does not say; `partial`: rows only change
+    records, so that no column but the key's has to be there; `erases`: empty cells erase.
     Raises UnreadableFile, or Held when the last record is cut off.
     """
     account = Account(PhaseName.PREVALIDATION)
     reader = DelimitedReader(drop, block_bytes=block_bytes, index=workspace / "rows.index")
     columns = tuple(match_columns(reader.header, whole or entity))
-    usable = _report_columns(columns, entity, notices)
+    usable = _report_columns(columns, entity, notices, partial=partial)
     asked = {field.name for field in entity.fields}
     cells = {match.key: match for match in columns if match.key is not None and match.field in asked}
     fields = {key: match.field for key, match in cells.items() if match.field is not None}
@@ -125,7 +127,7 @@ def _distinct(entity: Entity, spilled: Sequence[str]) -> list[tuple[str, ...]]:
     return [group for group in groups if set(group) <= set(spilled)]
 
 
-def _report_columns(columns: tuple[ColumnMatch, ...], entity: Entity, notices: Notices) -> bool:
+def _report_columns(columns: tuple[ColumnMatch, ...], entity: Entity, notices: Notices, *, partial: bool) -> bool:
     """Notices about the header; False where they make every row wrong."""
     found = [match.field for match in columns if match.field is not None]
     keys = [(match.field, match.member) for match in columns]
@@ -133,7 +135,7 @@ def _report_columns(columns: tuple[ColumnMatch, ...], entity: Entity, notices: N
     missing = [
         field.name
         for field in entity.fields
-        if (field.constraints.required or field.name in entity.primary_key)
+        if ((field.constraints.required and not partial) or field.name in entity.primary_key)
         and field.default is None
         and field.name not in found
     ]

@@ -90,7 +90,7 @@ def _findings(
     for field in entity.fields:
         if field.column in rows.fields and _must_be_unique(field, entity):
             yield _repeated(rows, field, verdict)
-            if stored is not None and not is_empty(stored.connection, entity.table, stored.target.scope):
+            if stored is not None and _may_meet_stored_values(stored, action):
                 yield _taken(stored, rows, field, entity, verdict)
     if stored is None:
         return
@@ -98,6 +98,13 @@ def _findings(
         yield from _unresolved(stored.resolved, key, entity, verdict)
     if action is Action.DELETE:
         yield from _referenced(stored, verdict)
+
+
+def _may_meet_stored_values(stored: Stored, action: Action) -> bool:
+    """Whether stored records may keep a value that a row wants; an `overwrite` without a key replaces all of them."""
+    if action is Action.OVERWRITE and not stored.target.keyed:
+        return False
+    return not is_empty(stored.connection, stored.target.entity.table, stored.target.scope)
 
 
 def _must_be_unique(field: Field, entity: Entity) -> bool:

@@ -57,6 +57,7 @@ def _of_family(position: int, column: str, families: Sequence[Field]) -> ColumnM
         # Folding may change the length, dots it leaves alone: so the column is cut at its dots.
         parts = column.split(".", family.prefix.count("."))
         member = parts.pop().strip()
-        if member and fold_header(".".join(parts) + ".") == fold_header(family.prefix):
+        # No database keeps a NUL in the name of a member.
+        if member and "\0" not in member and fold_header(".".join(parts) + ".") == fold_header(family.prefix):
             return ColumnMatch(position, column, family.name, "family", member)
     return ColumnMatch(position, column)

@@ -21,6 +21,10 @@ FIELD_PATTERN = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*(\.\{name\})
 MAX_COLUMN = 50
 
 
+#: What shares one JSON object with other columns: merging objects into it would merge what is inside of them as well.
+MEMBER_TYPES = frozenset(FieldType) - {FieldType.ARRAY, FieldType.OBJECT, FieldType.GEOJSON}
+
+
 def read_field(node: Node, index: int, missing: frozenset[str], report: Report) -> Field | None:
     """The field, as right as it can be made after reporting its mistakes; None without a usable name."""
     stated = node.value.get("name") if isinstance(node.value, dict) else None
@@ -53,6 +57,8 @@ def read_field(node: Node, index: int, missing: frozenset[str], report: Report) 
     else:
         for key in ("default", "example", "accepted"):
             section.node(key)
+    if field.is_family and not MEMBER_TYPES.issuperset({field.type}):
+        section.wrong("type", "the columns of a family hold single values or lists, not arrays or objects")
     section.close()
     return field if usable else None
 

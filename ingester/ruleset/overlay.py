@@ -17,7 +17,7 @@ from ingester.ruleset import expression
 from ingester.ruleset.check import read_checks
 from ingester.ruleset.clash import refuse_clashes
 from ingester.ruleset.document import MAX_BYTES, Node, parse
-from ingester.ruleset.field import read_aliases, read_default, read_example, read_field, refusal
+from ingester.ruleset.field import MEMBER_TYPES, read_aliases, read_default, read_example, read_field, refusal
 from ingester.ruleset.mistake import Report, RuleErrors, RuleMistake, did_you_mean
 from ingester.ruleset.model import Entity, Field, RuleSet
 from ingester.ruleset.narrower import narrower
@@ -140,6 +140,10 @@ class _Overlaid:
             self.section.report.add(node.line, key, "a field of the tenant's own is one column, not a family")
         if field.constraints.unique:
             self.section.report.add(node.line, f"{key}.constraints.unique", "a field of the tenant's own cannot be")
+        if field.type not in MEMBER_TYPES:
+            self.section.report.add(
+                node.line, f"{key}.type", "a field of the tenant's own holds a single value or a list"
+            )
         if field.default is not None:
             self.section.report.add(node.line, f"{key}.default", "a field of the tenant's own cannot have one")
         return dataclasses.replace(field, is_extra=True, default=None)

@@ -7,6 +7,7 @@ id it resolves to), `extra, import_id, created_at, updated_at`. Integrators read
 from __future__ import annotations
 
 from collections.abc import Iterable
+from hashlib import blake2b
 from typing import Any
 
 from sqlalchemy import (
@@ -17,6 +18,7 @@ from sqlalchemy import (
     Connection,
     Date,
     Identity,
+    Index,
     Integer,
     MetaData,
     Numeric,
@@ -109,7 +111,19 @@ def table(entity: Entity, metadata: MetaData | None = None) -> Table:
         Column("updated_at", UtcDateTime(), nullable=False, server_default=func.now()),
     ]
     key = UniqueConstraint("tenant_id", "source", *key_columns(entity))
-    return Table(entity.table, metadata or MetaData(), *columns, key)
+    return Table(entity.table, metadata or MetaData(), *columns, key, *_indexes(entity))
+
+
+def _indexes(entity: Entity) -> list[Index]:
+    """One for each unique field, whose values every import asks for; not unique itself, since two may swap theirs."""
+    unique = [field for field in entity.fields if field.constraints.unique and entity.primary_key != (field.name,)]
+    return [Index(_index_name(entity, field), "tenant_id", "source", field.column) for field in unique]
+
+
+def _index_name(entity: Entity, field: Field) -> str:
+    """Within the 63 bytes that PostgreSQL keeps, and different for each field."""
+    digest = blake2b(field.column.encode(), digest_size=4).hexdigest()
+    return f"{entity.table}_{digest}"
 
 
 def key_columns(entity: Entity) -> tuple[str, ...]:
@@ -156,6 +170,10 @@ def ensure(connection: Connection, entities: Iterable[Entity]) -> None:
                     f"but the table holds {now}",
                     fix="Give the field a new name, or migrate the table by hand.",
                 )
+        present = {index["name"] for index in inspector.get_indexes(entity.table)}
+        for index in wanted.indexes:
+            if index.name not in present:
+                index.create(connection)
 
 
 def _spelled(connection: Connection, kind: TypeEngine[Any]) -> str:

@@ -20,7 +20,7 @@ from ingester.ruleset.model import Entity, Field
 from ingester.store.database import is_postgres
 from ingester.store.entity_table import column_type
 from ingester.store.scope import IN_SCOPE, Scope
-from ingester.store.statement import listed, quoted, to_sqlite, to_text
+from ingester.store.statement import quoted, to_sqlite, to_text
 
 Ids = npt.NDArray[np.int64]
 
@@ -58,7 +58,7 @@ def holders(
     keys = [entity.field(name) for name in entity.primary_key]
     given, parameters = _wanted(connection, [field, *keys], values)
     own = " AND ".join(f"t.{quoted(key.column)} = w.c{i + 1}" for i, key in enumerate(keys)) or "1 = 0"
-    stored = listed([key.column for key in keys])
+    stored = ", ".join(f"t.{quoted(key.column)}" for key in keys)
     query = (
         f"SELECT w.position{', ' if keys else ''}{stored} FROM {given} AS w CROSS JOIN {quoted(entity.table)} AS t "
         f"WHERE {IN_SCOPE} AND t.{quoted(field.column)} = w.c0 AND NOT ({own}) ORDER BY w.position"

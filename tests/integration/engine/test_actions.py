@@ -231,3 +231,41 @@ def test_a_policy_says_which_row_of_one_key_is_used(engine: Engine, policy: str,
     report = engine.take("items.csv", content, action=Action.UPDATE, duplicate_handling=DuplicateHandling(policy))
     assert report.stats["duplicate_rows"] == (2 if policy == "ignore_all" else 1)
     assert engine.rows("item")[0]["price"] == price
+
+
+# --- what a review found ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_new_records_do_not_make_a_complete_replacement_look_small(engine: Engine, dry_run: bool) -> None:
+    engine.take("items.csv", ITEMS)
+    report = overwrite(engine, "external_id,label\nX,x\nY,y\nZ,z\n", dry_run=dry_run)
+    if dry_run:
+        assert ("", "mass_removal") in codes(report)
+    else:
+        assert report.status["reason"] == "mass_removal"
+    assert "3 of 3" in (report.status["message"] or report.errors[0]["message"])
+
+
+@pytest.mark.parametrize(("texts", "held"), [("abcdefgh", False), ("abc", True)])
+def test_without_a_key_the_guard_looks_at_how_many_fewer_records_there_will_be(
+    engine: Engine, texts: str, held: bool
+) -> None:
+    engine.take("remarks.csv", "text\n" + "".join(f"{number}\n" for number in range(9)))
+    report = overwrite(engine, "text\n" + "".join(f"{text}\n" for text in texts), "remarks.csv")
+    assert report.status["reason"] == ("mass_removal" if held else None)
+
+
+def test_a_dry_run_of_an_overwrite_without_rows_says_what_it_would_wait_for(engine: Engine) -> None:
+    engine.take("items.csv", ITEMS)
+    report = overwrite(engine, "external_id,label\n", dry_run=True)
+    assert ("", "empty_overwrite") in codes(report)
+
+
+def test_an_update_may_not_erase_what_is_required(engine: Engine) -> None:
+    engine.take("items.csv", ITEMS)
+    report = engine.take("items.csv", "external_id,label\nA,\nB,new\n", action=Action.UPDATE, empty_erases=True)
+    assert codes(report) == [("1", "required")]
+    assert counts(engine.take("items.csv", "external_id,price\nA,\n", action=Action.UPDATE, empty_erases=True)) == {
+        "updated": 1
+    }

@@ -178,10 +178,13 @@ def test_infer_prints_a_draft_that_check_accepts(tmp_path: Path) -> None:
 def test_infer_overwrites_nothing_and_wants_a_name_that_can_be(tmp_path: Path) -> None:
     sample = tmp_path / "a.csv"
     sample.write_text("k\n1\n")
-    for arguments in (["--out", str(sample)], ["--name", "Not A Name"], ["--out", str(tmp_path / "no" / "a.yaml")]):
+    for arguments in (["--out", str(sample)], ["--name", "Not A Name"], ["--out", str(sample / "a.yaml")]):
         result = CliRunner().invoke(app, ["infer", str(sample), *arguments])
         assert isinstance(result.exception, UsageError), arguments
     assert sample.read_text() == "k\n1\n"
+    draft = tmp_path / "new" / "a.yaml"
+    assert CliRunner().invoke(app, ["infer", str(sample), "--out", str(draft)]).exit_code == 0
+    assert draft.exists()
 
 
 @pytest.mark.parametrize("command", ["check", "list", "docs", "infer"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -88,3 +89,24 @@ def test_without_a_key_every_stored_value_is_taken(shop: Store) -> None:
 def test_no_question_has_no_answer(shop: Store) -> None:
     assert found(shop, []) == []
     assert taken(shop, BADGE, []) == []
+
+
+def test_names_that_the_question_uses_itself_are_fine(store: Store) -> None:
+    odd = Entity(
+        catalogue="shop",
+        name="odd",
+        primary_key=("position", "c0"),
+        fields=(Field(name="position"), Field(name="c0"), Field(name="code", constraints=Constraints(unique=True))),
+    )
+    store.data.ensure_tables([odd])
+    store.merge(odd, [{"position": "p", "c0": "c", "code": "X"}])
+    assert taken(store, odd, [{"code": "X", "position": "p", "c0": "other"}]) == [(1, ("p", "c"))]
+
+
+def test_thousands_of_unique_values_are_looked_up_without_reading_the_table_for_each(store: Store) -> None:
+    store.data.ensure_tables([PLACE])
+    rows: list[Row] = [{"region": "r", "number": number, "code": f"C{number}"} for number in range(8_000)]
+    store.merge(PLACE, rows)
+    started = time.monotonic()
+    assert taken(store, PLACE, rows) == []
+    assert time.monotonic() - started < 10, "quadratic: it took half a minute"
