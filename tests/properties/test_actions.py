@@ -179,10 +179,10 @@ class Told:
         return row not in self.errors | self.duplicates
 
 
-def value(name: str, cell: str, action: Action) -> tuple[object, bool]:
-    """What a cell says, and whether it may say so."""
+def value(name: str, cell: str, *, label_required: bool) -> tuple[object, bool]:
+    """What a cell says, and whether it must not say so."""
     if cell == "":
-        return None, name == "external_id" or (name == "label" and action is not Action.UPDATE)
+        return None, name == "external_id" or (name == "label" and label_required)
     if name == "price":
         if not re.fullmatch(r"-?[0-9.]+", cell):
             return None, True
@@ -226,7 +226,10 @@ class Model:
             if len(cells) != len(self.file.columns):
                 self.told.errors.add(number)
                 continue
-            said = {name: value(name, cell, self.action) for name, cell in zip(self.file.columns, cells, strict=True)}
+            # An update need not say it again, but may not erase it.
+            required = self.action is not Action.UPDATE or self.erases
+            pairs = zip(self.file.columns, cells, strict=True)
+            said = {name: value(name, cell, label_required=required) for name, cell in pairs}
             self.rows[number] = {name: said[name][0] for name in self.columns}
             if any(said[name][1] for name in self.columns):
                 self.told.errors.add(number)
