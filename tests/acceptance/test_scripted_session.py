@@ -50,7 +50,7 @@ BAD = (
     Bad(501, "balance", "n/a", "invalid_type", "Invalid number"),
     Bad(640, "external_id", "", "required", "Field is required"),
     Bad(777, "territory_external_id", "T999", "reference_not_found", "No territory with this key exists"),
-    Bad(1000, "phone", "ask Anna", "invalid_phone", "Value does not match the pattern"),
+    Bad(1000, "phone", "ask Anna", "invalid_phone", "Invalid phone number"),
 )
 #: The note of this row, before the first bad cell, has a line break: after it, row and physical line differ by two.
 BROKEN_NOTE = 5
