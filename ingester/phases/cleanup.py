@@ -18,8 +18,8 @@ from ingester.spill.notices import Notices
 from ingester.spill.references import NOT_GIVEN, Resolved
 from ingester.spill.verdict import Verdict
 from ingester.store.entity_table import key_columns
-from ingester.store.merge import Batches
 from ingester.store.removal import Cleanup, Referring
+from ingester.store.staging import Batches
 from ingester.store.target import Target
 
 

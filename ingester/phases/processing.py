@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import numpy as np
 import pyarrow as pa
 from sqlalchemy import Connection
 
@@ -15,7 +12,8 @@ from ingester.phases.account import Account
 from ingester.spill.references import MISSING, RECORD, Resolved, provided
 from ingester.spill.verdict import Verdict
 from ingester.store import merge, removal
-from ingester.store.merge import Batches, Merged
+from ingester.store.merge import Merged
+from ingester.store.staging import Batches
 from ingester.store.target import Target
 
 
@@ -51,13 +49,8 @@ def _good(resolved: Resolved, verdict: Verdict) -> Batches:
 
 
 def _delete(connection: Connection, target: Target, resolved: Resolved, verdict: Verdict, *, dry_run: bool) -> int:
-    def good() -> Iterator[tuple[np.ndarray[tuple[int], np.dtype[np.int64]], pa.RecordBatch]]:
-        for numbers, ids in resolved.ids(RECORD):
-            keep = verdict.good(numbers)
-            yield numbers[keep], pa.RecordBatch.from_arrays([pa.array(ids[keep])], names=["id"])
-
     # Each good row names a record of its own: that it exists, and that no other row names it, is checked by now.
-    return verdict.valid_rows if dry_run else removal.delete(connection, target, good())
+    return verdict.valid_rows if dry_run else removal.delete(connection, target, resolved.records(verdict))
 
 
 def _adopt(connection: Connection, target: Target, resolved: Resolved) -> None:

@@ -68,11 +68,9 @@ class _Resolver:
         self._own = tuple(field.column for field in self._fields)
         self._table = f"{entity.catalogue}__{foreign_key.entity}"
         self._columns = [column_name(name) for name in foreign_key.reference_fields]
-        self._sources = [scope] if not is_empty(connection, self._table, scope) else []
-        if foreign_key.scope is ReferenceScope.TENANT:
-            self._others = [scope.of(source) for source in other_sources(connection, self._table, scope)]
-        else:
-            self._others = []
+        self._own_is_empty = is_empty(connection, self._table, scope)
+        others = other_sources(connection, self._table, scope) if foreign_key.scope is ReferenceScope.TENANT else []
+        self._others = [scope.of(source) for source in others]
         self._known = pa.array([], pa.string())
         self._known_ids = np.empty(0, np.int64)
 
@@ -104,23 +102,19 @@ class _Resolver:
         return ids
 
     def _ask(self, keys: pa.RecordBatch) -> _Ids:
+        """The ids of records of the own source; where it has none, of the one other source that has."""
         ids = np.full(keys.num_rows, MISSING, np.int64)
-        for scope in self._sources:
-            self._fill(ids, keys, scope)
-        if self._others:
-            elsewhere = np.full(keys.num_rows, MISSING, np.int64)
-            left = np.flatnonzero(ids == MISSING)
-            for scope in self._others:
-                found = self._lookup(keys.take(pa.array(left)), scope)
-                elsewhere[left] = np.where(
-                    found == 0, elsewhere[left], np.where(elsewhere[left] == MISSING, found, AMBIGUOUS)
-                )
-            ids[left] = elsewhere[left]
+        if not self._own_is_empty:
+            found = self._lookup(keys, self._scope)
+            ids = np.where(found > 0, found, ids)
+        if not self._others:
+            return ids
+        left = np.flatnonzero(ids == MISSING)
+        keys = keys.take(pa.array(left))
+        for scope in self._others:
+            found = self._lookup(keys, scope)
+            ids[left] = np.where(found == 0, ids[left], np.where(ids[left] == MISSING, found, AMBIGUOUS))
         return ids
-
-    def _fill(self, ids: _Ids, keys: pa.RecordBatch, scope: Scope) -> None:
-        found = self._lookup(keys, scope)
-        ids[found > 0] = found[found > 0]
 
     def _lookup(self, keys: pa.RecordBatch, scope: Scope) -> _Ids:
         return record_ids(self._connection, self._table, self._columns, self._fields, keys, scope)

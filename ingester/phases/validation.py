@@ -141,18 +141,9 @@ def _existing(resolved: Resolved, entity: Entity, action: Action) -> _Finding:
 
 def _referenced(stored: Stored, verdict: Verdict) -> Iterator[_Finding]:
     """Rows that would delete a record which others refer to."""
-    for held in still_referenced(
-        stored.connection, stored.target, stored.referring, good_ids(stored.resolved, verdict)
-    ):
+    for held in still_referenced(stored.connection, stored.target, stored.referring, stored.resolved.records(verdict)):
         fields = stored.target.entity.primary_key
         yield _finding("still_referenced", fields, [held.wrong], expected=held.by, leaning=held.leaning, on=held.on)
-
-
-def good_ids(resolved: Resolved, verdict: Verdict) -> Iterator[tuple[_Numbers, pa.RecordBatch]]:
-    """The ids of the good rows' records, as batches of one column `id`."""
-    for numbers, ids in resolved.ids(RECORD):
-        keep = verdict.good(numbers) & (ids > 0)
-        yield numbers[keep], pa.RecordBatch.from_arrays([pa.array(ids[keep])], names=["id"])
 
 
 # --- references ------------------------------------------------------------------------------------------------------

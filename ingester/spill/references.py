@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from ingester.ruleset.model import Entity, ForeignKey, column_name
 from ingester.spill.rows import Rows
+from ingester.spill.verdict import Verdict
 
 Ids = npt.NDArray[np.int64]
 
@@ -55,6 +56,12 @@ class Resolved:
         with self._path(name).open("rb") as file:
             for numbers, _ in self.rows.batches(()):
                 yield numbers, np.fromfile(file, np.int64, len(numbers))
+
+    def records(self, verdict: Verdict) -> Iterator[tuple[Ids, pa.RecordBatch]]:
+        """Row numbers of the good rows whose own records are stored, and those as batches of one column `id`."""
+        for numbers, ids in self.ids(RECORD):
+            keep = verdict.good(numbers) & (ids > 0)
+            yield numbers[keep], pa.RecordBatch.from_arrays([pa.array(ids[keep])], names=[RECORD])
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}.ids"

@@ -7,24 +7,17 @@ the rows by COPY into an unlogged table and merges them as a set.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
 from sqlalchemy import Connection
 
 from ingester.domain.errors import InvariantError
 from ingester.ruleset.model import ForeignKey
 from ingester.store import merge_postgres, merge_sqlite
 from ingester.store.database import is_postgres
-from ingester.store.staging import Staging, run
+from ingester.store.staging import Batches, Staging, run
 from ingester.store.statement import quoted
 from ingester.store.target import Target
-
-#: Numbers of rows and their columns: those of `Target.columns`, by name.
-Batches = Iterable[tuple[npt.NDArray[np.int64], pa.RecordBatch]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +48,14 @@ def predict(connection: Connection, target: Target, batches: Batches) -> Merged:
         same = target.same_record(given)
         stored = f"EXISTS (SELECT 1 FROM {target.table} AS t WHERE {same})"
         created = run(connection, target, f"SELECT count(*) FROM {source} WHERE NOT {stored}")
-        differs = changes(target, given, postgres=is_postgres(connection))
+        changed = target.changed(given, postgres=is_postgres(connection))
         updated = run(
             connection,
             target,
             # SQLite never reorders a CROSS JOIN: each staged row is looked up by the record's key.
-            f"SELECT count(*) FROM {source} CROSS JOIN {target.table} AS t WHERE {same} AND ({differs})",
+            f"SELECT count(*) FROM {source} CROSS JOIN {target.table} AS t WHERE {same} AND ({changed})",
         )
         return _merged(rows, created, updated)
-
-
-def changes(target: Target, given: dict[str, str], *, postgres: bool) -> str:
-    """The condition that a row changes its stored record."""
-    return " OR ".join(target.differs(name, given[name], postgres=postgres) for name in target.changing) or "1 = 0"
 
 
 def adopt(connection: Connection, target: Target, foreign_key: ForeignKey) -> None:

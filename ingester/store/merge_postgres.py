@@ -6,33 +6,26 @@ Where nothing of the source is stored yet, COPY goes straight into the table.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Connection, text
 
 from ingester.store.entity_table import key_columns
 from ingester.store.scope import is_empty
-from ingester.store.staging import ROW, Staging, copy_rows, default_name, run
+from ingester.store.staging import ROW, Batches, Staging, copy_rows, default_name, run
 from ingester.store.statement import listed, quoted
 from ingester.store.target import Target
 
 #: For the one big join; the default of most servers would send it through the disk.
 _JOIN_MEMORY = "64MB"
 
-_Batches = Iterable[tuple[npt.NDArray[np.int64], pa.RecordBatch]]
 
-
-def apply(connection: Connection, target: Target, batches: _Batches) -> tuple[int, int, int]:
+def apply(connection: Connection, target: Target, batches: Batches) -> tuple[int, int, int]:
     """Write the rows; how many there were, how many became new records, and how many changed one."""
-    # Imports of one scope never meet, or they might deadlock: this one waits for the other's commit.
     scope = target.scope
-    lock = "SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"
-    connection.execute(text(lock), {"name": f"{target.entity.table}/{scope.tenant}/{scope.source}"})
     # Objects with members to be erased are for the database to take apart.
     plain = not (target.erases and target.shared)
     if plain and (not target.keyed or is_empty(connection, target.entity.table, scope)):
@@ -67,7 +60,6 @@ def _changes(connection: Connection, target: Target, staging: Staging) -> Iterat
     """
     name = quoted(f"changes_{uuid.uuid4().hex}")
     given = _given(target)
-    differs = " OR ".join(target.differs(each, given[each], postgres=True) for each in target.changing) or "false"
     same = target.same_record(given) if target.keyed else "false"
     # Compiling the comparison of many columns takes longer than making it.
     for setting in (f"work_mem = '{_JOIN_MEMORY}'", "jit = off"):
@@ -76,14 +68,14 @@ def _changes(connection: Connection, target: Target, staging: Staging) -> Iterat
         connection,
         target,
         f"CREATE UNLOGGED TABLE {name} AS SELECT s.{ROW}, t.id FROM {staging.name} AS s "
-        f"LEFT JOIN {target.table} AS t ON {same} WHERE t.id IS NULL OR {differs}",
+        f"LEFT JOIN {target.table} AS t ON {same} WHERE t.id IS NULL OR {target.changed(given, postgres=True)}",
     )
     connection.exec_driver_sql(f"ANALYZE {name}")
     yield name
     connection.exec_driver_sql(f"DROP TABLE {name}")
 
 
-def _records(target: Target, batches: _Batches) -> Iterator[pa.RecordBatch]:
+def _records(target: Target, batches: Batches) -> Iterator[pa.RecordBatch]:
     """The rows with defaults for what they lack; what the import says of all of them is a setting, not a column."""
     for numbers, batch in batches:
         columns = {name: batch.column(name) for name in target.columns}

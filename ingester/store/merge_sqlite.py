@@ -6,18 +6,15 @@ leaving it again costs as much as writing a row; its parameters come column by c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
 from sqlalchemy import Connection, text
 
 from ingester.store.database import driver, now
 from ingester.store.entity_table import key_columns
 from ingester.store.scope import is_empty
-from ingester.store.staging import ROWS_PER_INSERT, default_name, run, sqlite_moment
+from ingester.store.staging import ROWS_PER_INSERT, Batches, default_name, run, sqlite_moment
 from ingester.store.statement import listed, quoted, sqlite_value, to_sqlite
 from ingester.store.target import Target
 
@@ -26,9 +23,7 @@ _ROWS = 50
 _PARAMETERS = 30_000
 
 
-def apply(
-    connection: Connection, target: Target, batches: Iterable[tuple[npt.NDArray[np.int64], pa.RecordBatch]]
-) -> tuple[int, int, int]:
+def apply(connection: Connection, target: Target, batches: Batches) -> tuple[int, int, int]:
     """Write the rows; how many there were, how many became new records, and how many changed one."""
     before = connection.execute(text(f"SELECT coalesce(max(id), 0) FROM {target.table}")).scalar_one()
     update = target.keyed and not is_empty(connection, target.entity.table, target.scope)
@@ -85,8 +80,8 @@ def _statement(target: Target, many: int, *, update: bool) -> str:
         given = {name: f"?{position}" for position, name in enumerate(target.columns, start=1)}
     changes = [f"{quoted(name)} = {target.new_value(name, given[name], postgres=False)}" for name in target.changing]
     changes += ["import_id = excluded.import_id", "updated_at = excluded.updated_at"]
-    differs = " OR ".join(target.differs(name, given[name], postgres=False) for name in target.changing)
-    return f"{insert} {conflict} DO UPDATE SET {', '.join(changes)} WHERE {differs}"
+    changed = target.changed(given, postgres=False)
+    return f"{insert} {conflict} DO UPDATE SET {', '.join(changes)} WHERE {changed}"
 
 
 def _values(target: Target, row: int, many: int, *, inline_defaults: bool) -> dict[str, str]:

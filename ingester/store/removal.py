@@ -18,9 +18,8 @@ from sqlalchemy import Connection, text
 from ingester.ruleset.model import Entity, ForeignKey
 from ingester.store.database import is_postgres
 from ingester.store.entity_table import key_columns
-from ingester.store.merge import Batches
 from ingester.store.scope import IN_SCOPE
-from ingester.store.staging import ROW, Staging, run
+from ingester.store.staging import ROW, Batches, Staging, run
 from ingester.store.statement import listed, quoted
 from ingester.store.target import Target
 
@@ -104,20 +103,18 @@ class Cleanup:
         key = key_columns(target.entity) if target.keyed else ()
         self._staging = Staging(connection, target, (*key, *target.own_references))
         self._batches = batches
+        self._postgres = is_postgres(connection)
+        self._table = quoted("leaving_" + target.entity.table[:40])
+        #: The table of the ids of the records that are to go.
+        self.name = self._table if self._postgres else f"temp.{self._table}"
 
     def __enter__(self) -> Self:
         staging = self._staging.__enter__()
         staging.fill(self._batches)
         if self._target.keyed:
             staging.index(key_columns(self._target.entity))
-        postgres = is_postgres(self._connection)
-        self.name = quoted("leaving_" + self._target.entity.table[:40])
-        if not postgres:
-            self.name = f"temp.{self.name}"
-        key = "bigint PRIMARY KEY" if postgres else "INTEGER PRIMARY KEY"
-        self._run(
-            f"CREATE TEMP TABLE {self.name.removeprefix('temp.')} (id {key}){' ON COMMIT DROP' if postgres else ''}"
-        )
+        kind, end = ("bigint", " ON COMMIT DROP") if self._postgres else ("INTEGER", "")
+        self._run(f"CREATE TEMP TABLE {self._table} (id {kind} PRIMARY KEY){end}")
         self._run(
             f"INSERT INTO {self.name} SELECT t.id FROM {self._target.table} AS t WHERE {IN_SCOPE} "
             f"AND {self._not_in_file()}"
@@ -174,7 +171,7 @@ class Cleanup:
         )
 
     def __exit__(self, *error: object) -> None:
-        if error[0] is None or not is_postgres(self._connection):
+        if error[0] is None or not self._postgres:
             self._run(f"DROP TABLE {self.name}")
         self._staging.__exit__(*error)  # type: ignore[arg-type]  # three values, passed on as they came
 

@@ -24,6 +24,9 @@ from ingester.store.database import driver, is_postgres, now
 from ingester.store.statement import listed, quoted, sqlite_value, to_sqlite
 from ingester.store.target import Target
 
+#: Numbers of rows, and their columns by name.
+Batches = Iterable[tuple[npt.NDArray[np.int64], pa.RecordBatch]]
+
 #: The number of the row in its file.
 ROW = "_row"
 #: Rows that are Python objects at a time, on their way into SQLite.
@@ -38,9 +41,10 @@ class Staging:
         self._target = target
         self._columns = target.columns if columns is None else columns
         self._postgres = is_postgres(connection)
-        unique = f"staging_{uuid.uuid4().hex}"
+        self._schema = "" if self._postgres else "temp."
+        self._table = quoted(f"staging_{uuid.uuid4().hex}")
         #: The table's name in statements.
-        self.name = quoted(unique) if self._postgres else f"temp.{quoted(unique)}"
+        self.name = f"{self._schema}{self._table}"
 
     def __enter__(self) -> Self:
         kinds = {column.name: column.type for column in entity_table.table(self._target.entity).columns}
@@ -48,15 +52,12 @@ class Staging:
             f"{quoted(name)} {kinds.get(name, BigInteger()).compile(self._connection.dialect)}"
             for name in self._columns
         ]
-        if self._postgres:
-            definition = ", ".join([f"{ROW} bigint", *columns])
-            self._connection.exec_driver_sql(f"CREATE UNLOGGED TABLE {self.name} ({definition})")
-        else:
-            definition = ", ".join([f"{ROW} INTEGER PRIMARY KEY", *columns])
-            self._connection.exec_driver_sql(f"CREATE TEMP TABLE {self.name.removeprefix('temp.')} ({definition})")
+        kind, row = ("UNLOGGED", "bigint") if self._postgres else ("TEMP", "INTEGER PRIMARY KEY")
+        definition = ", ".join([f"{ROW} {row}", *columns])
+        self._connection.exec_driver_sql(f"CREATE {kind} TABLE {self._table} ({definition})")
         return self
 
-    def fill(self, batches: Iterable[tuple[npt.NDArray[np.int64], pa.RecordBatch]]) -> int:
+    def fill(self, batches: Batches) -> int:
         """Load rows, which have the staged columns by name, and count them."""
         sent = self._copy(batches) if self._postgres else self._insert(batches)
         (held,) = self._connection.exec_driver_sql(f"SELECT count(*) FROM {self.name}").one()
@@ -66,19 +67,17 @@ class Staging:
 
     def index(self, columns: tuple[str, ...]) -> None:
         """Let the rows be found by some of their columns."""
-        name = quoted(f"index_{uuid.uuid4().hex}")
-        schema, _, table = self.name.rpartition("temp.")
-        at = f"temp.{name}" if schema or self.name.startswith("temp.") else name
-        self._connection.exec_driver_sql(f"CREATE INDEX {at} ON {table} ({listed(columns)})")
+        name = f"{self._schema}{quoted(f'index_{uuid.uuid4().hex}')}"
+        self._connection.exec_driver_sql(f"CREATE INDEX {name} ON {self._table} ({listed(columns)})")
 
-    def _insert(self, batches: Iterable[tuple[npt.NDArray[np.int64], pa.RecordBatch]]) -> int:
+    def _insert(self, batches: Batches) -> int:
         places = ", ".join("?" * (len(self._columns) + 1))
         statement, sent = f"INSERT INTO {self.name} VALUES ({places})", 0
         for rows in numbered_rows(batches, self._columns):
             sent += driver(self._connection).executemany(statement, rows).rowcount
         return sent
 
-    def _copy(self, batches: Iterable[tuple[npt.NDArray[np.int64], pa.RecordBatch]]) -> int:
+    def _copy(self, batches: Batches) -> int:
         names = [ROW, *self._columns]
         sent = copy_rows(
             self._connection,
@@ -101,9 +100,7 @@ class Staging:
             self._connection.exec_driver_sql(f"DROP TABLE {self.name}")
 
 
-def numbered_rows(
-    batches: Iterable[tuple[npt.NDArray[np.int64], pa.RecordBatch]], columns: Iterable[str]
-) -> Iterator[Iterable[tuple[Any, ...]]]:
+def numbered_rows(batches: Batches, columns: Iterable[str]) -> Iterator[Iterable[tuple[Any, ...]]]:
     """Batches as parameters for `executemany`: a number, then the row's values as SQLite keeps them."""
     for numbers, batch in batches:
         for start in range(0, batch.num_rows, ROWS_PER_INSERT):

@@ -86,6 +86,10 @@ class Target:
         changed = f"{given} {unlike} {stored}"
         return f"({changed})" if self.erases else f"({given} IS NOT NULL AND {changed})"
 
+    def changed(self, given: dict[str, str], *, postgres: bool) -> str:
+        """The condition that a row, of which `given` says the cells, changes its stored record."""
+        return " OR ".join(self.differs(name, given[name], postgres=postgres) for name in self.changing) or "1 = 0"
+
     def patched(self, column: str, given: str, *, postgres: bool, stored: str | None = None) -> str:
         """The stored JSON object with the given members in place of its own; members given as null are gone."""
         stored = stored or f"coalesce(t.{quoted(column)}, '{{}}')"

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -17,16 +16,14 @@ from typing import Any
 
 from ingester import pipeline
 from ingester.directory import DataDirectory
-from ingester.domain.status import Origin, Status
 from ingester.pipeline import Order
-from ingester.ruleset.model import Entity, RuleSet
+from ingester.ruleset.model import RuleSet
 from ingester.ruleset.shipped import in_force
 from ingester.store.data_tables import ImportOutcome
-from ingester.store.database import now
 from ingester.store.datastore import DataStore
-from ingester.store.ledger_tables import Drop, Import
 from tests.benchmarks.course import Course
 from tests.benchmarks.inprocess import Clock
+from tests.landed import landed
 
 _CATALOGUE = "field_service"
 
@@ -94,7 +91,7 @@ def _run(
     clock: Clock,
     lap: str,
 ) -> dict[str, Any]:
-    job, drop = _landed(file, _rules().entity(_CATALOGUE, entity))
+    job, drop = landed(file, _rules().entity(_CATALOGUE, entity), hashed=False)
     out = folder / f"out {lap}"
     out.mkdir()
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
@@ -108,37 +105,6 @@ def _run(
     status: dict[str, Any] = json.loads(found.read_text())
     shutil.rmtree(out)
     return status
-
-
-def _landed(file: Path, entity: Entity) -> tuple[Import, Drop]:
-    """The rows that a ledger would hold for this file."""
-    at, import_id, drop_id = now(), str(uuid.uuid4()), str(uuid.uuid4())
-    drop = Drop(
-        id=drop_id,
-        tenant="bench",
-        origin=Origin.FOLDER,
-        name=file.name,
-        shown_folder="",
-        shown_name=file.name,
-        size=file.stat().st_size,
-        sha256="",
-        location=str(file),
-        landed_at=at,
-    )
-    job = Import(
-        id=import_id,
-        short_id=import_id[:8],
-        tenant="bench",
-        drop_id=drop_id,
-        catalogue=entity.catalogue,
-        entity=entity.name,
-        source="default",
-        status=Status.PROCESSING,
-        due_at=at,
-        created_at=at,
-        started_at=at,
-    )
-    return job, drop
 
 
 @cache

@@ -8,11 +8,9 @@ word for: columns, references and a rule file's own checks.
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import itertools
 import json
-import uuid
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,12 +24,10 @@ from frictionless.formats import CsvControl
 
 from ingester import pipeline
 from ingester.directory import DataDirectory
-from ingester.domain.status import REMOVAL_GUARD_PERCENT, Action, DuplicateHandling, Origin, Status
 from ingester.pipeline import Order
 from ingester.ruleset.load import load_folder
 from ingester.ruleset.model import Entity
-from ingester.store.database import now
-from ingester.store.ledger_tables import Drop, Import
+from tests.landed import landed
 from tests.report import Report
 
 #: A data row, from 1, and the field that is wrong; no field if it is the row as a whole.
@@ -214,38 +210,8 @@ def _normal(errors: Sequence[Any], table: Table, entity: Entity) -> Flags:
 
 
 def _checked(file: Path, entity: Entity, folder: Path) -> Report:
-    at, import_id = now(), str(uuid.uuid4())
-    drop = Drop(
-        id=str(uuid.uuid4()),
-        tenant="acme",
-        origin=Origin.FOLDER,
-        name=file.name,
-        shown_folder="",
-        shown_name=file.name,
-        size=file.stat().st_size,
-        sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
-        location=str(file),
-        landed_at=at,
-    )
-    job = Import(
-        id=import_id,
-        short_id=import_id[:8],
-        tenant="acme",
-        drop_id=drop.id,
-        catalogue=entity.catalogue,
-        entity=entity.name,
-        source="default",
-        action=Action.MERGE,
-        dry_run=True,
-        duplicate_handling=DuplicateHandling.IGNORE_ALL,
-        removal_guard_percent=REMOVAL_GUARD_PERCENT,
-        approved=[],
-        status=Status.PROCESSING,
-        due_at=at,
-        created_at=at,
-        started_at=at,
-    )
-    workspace = folder / import_id
+    job, drop = landed(file, entity, dry_run=True)
+    workspace = folder / job.id
     workspace.mkdir()
     order = Order(job=job, drop=drop, entity=entity, block_bytes=2**16)
     outcome = pipeline.check(order, DataDirectory(folder), workspace)
