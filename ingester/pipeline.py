@@ -21,8 +21,17 @@ from ingester.domain.phase import PhaseName, PhaseRecord
 from ingester.domain.status import Action, Outcome, Status
 from ingester.outbox import name as outbox_name
 from ingester.outbox import report, status
-from ingester.phases import cleanup, parsing, preparsing, prevalidation, processing, transforming, validation
+from ingester.phases import (
+    cleanup,
+    parsing,
+    preparsing,
+    prevalidation,
+    processing,
+    transforming,
+    validation,
+)
 from ingester.phases.account import Account
+from ingester.phases.assertions import Assertions
 from ingester.ruleset.model import Entity
 from ingester.ruleset.narrow import for_action
 from ingester.spill.notices import Notices
@@ -75,8 +84,8 @@ def run(order: Order, store: DataStore, directory: DataDirectory, workspace: Pat
         attempt.passed(parsing.run(verdict))
         columns = (*rows.fields, *(name for name in resolved.columns if name != RECORD))
         target = Target(entity=entity, columns=columns, scope=scope, erases=job.empty_erases)
-        stored = validation.Stored(connection, target, resolved, order.referring)
-        attempt.passed(validation.run(rows, entity, action, notices, verdict, stored))
+        stored = validation.Stored(connection, target, resolved, order.referring, action, workspace)
+        attempt.passed(validation.run(rows, entity, attempt.assertions, action, notices, verdict, stored))
         done, record = processing.run(connection, target, resolved, verdict, action, dry_run=job.dry_run)
         attempt.passed(record)
         removed, record = cleanup.run(
@@ -109,10 +118,12 @@ def check(order: Order, directory: DataDirectory, workspace: Path) -> ImportOutc
     attempt.passed(preparsing.run(rows, entity, notices, verdict, job.duplicate_handling))
     attempt.passed(Account(PhaseName.TRANSFORMING).skip(_NO_DATABASE, total=verdict.valid_rows))
     attempt.passed(parsing.run(verdict))
-    attempt.passed(validation.run(rows, entity, action, notices, verdict, None))
+    attempt.passed(validation.run(rows, entity, attempt.assertions, action, notices, verdict, None))
     attempt.passed(Account(PhaseName.PROCESSING).skip(_NO_DATABASE, total=verdict.valid_rows))
     attempt.passed(Account(PhaseName.CLEANUP).skip(_NO_DATABASE))
-    return attempt.write_outbox(_reconciled(verdict, None), not_checked=_NEED_A_DATABASE)
+    return attempt.write_outbox(
+        _reconciled(verdict, None), not_checked=(*attempt.assertions.not_told(action), *_NEED_A_DATABASE)
+    )
 
 
 _NO_DATABASE = "there is no database"
@@ -149,6 +160,11 @@ class _Attempt:
         )
         self.passed(self._checked.record)
         return self._checked.rows
+
+    @property
+    def assertions(self) -> Assertions:
+        """The rules' own checks, as far as the first phase came with them."""
+        return self._checked.assertions
 
     def passed(self, record: PhaseRecord) -> None:
         """Keep a phase's account."""
@@ -192,7 +208,7 @@ class _Attempt:
                 {"code": code, "field": field or None, "severity": severity.value, "rows": rows}
                 for (code, field, severity), rows in self.notices.counts().items()
             ],
-            "not_checked": [*checked.not_checked, *not_checked],
+            "not_checked": list(not_checked),
             "errors": written.errors,
             "warnings": written.warnings,
             "files": names,

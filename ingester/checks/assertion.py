@@ -1,13 +1,14 @@
 """A rule file's cross-field checks: typed trees compiled into functions of whole columns.
 
-Null is unknown, as in SQL: an assertion that is unknown passes. What may be written is the business of
-`ingester.ruleset.expression`.
+Null is no value, as in SQL: an assertion that comes to null passes. Besides, a value may be unknown, because what is
+stored decides it: whatever follows from an unknown value is null, even whether it is there. What may be written is the
+business of `ingester.ruleset.expression`.
 """
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from functools import partial, reduce
@@ -20,7 +21,7 @@ import pyarrow.compute as pc
 
 from ingester.checks import canonical, duration
 from ingester.checks.exact import Exact, both
-from ingester.checks.fault import Positions, where_false
+from ingester.checks.fault import Mask, Positions, present, where_false
 from ingester.domain.errors import ConfigurationError
 from ingester.ruleset.expression import ExpressionError, parse
 from ingester.ruleset.expression_tree import (
@@ -36,17 +37,27 @@ from ingester.ruleset.expression_tree import (
     Node,
     Not,
     Reference,
+    fields_of,
 )
 from ingester.ruleset.model import Check, Field
 
 
 class Batch:
-    """Typed columns of one length, by field name; a column that is not there is null."""
+    """Typed columns of one length, by field name; a column that is not there is null.
 
-    def __init__(self, columns: Mapping[str, pa.Array], count: int) -> None:
+    `unknown` says of which rows a field's null is no value at all, but one that cannot be told here.
+    """
+
+    def __init__(self, columns: Mapping[str, pa.Array], count: int, unknown: Mapping[str, Mask] | None = None) -> None:
         self._columns = columns
         self._numbers: dict[str, Exact] = {}
+        self._unknown = unknown or {}
         self.count = count
+
+    def unknown(self, fields: Collection[str]) -> Mask | None:
+        """The rows in which one of `fields` is unknown; None if there are none."""
+        masks = [self._unknown[name] for name in fields if name in self._unknown]
+        return np.logical_or.reduce(masks) if masks else None
 
     def column(self, name: str) -> pa.Array | None:
         """The column; None if it is not there."""
@@ -83,12 +94,14 @@ class Assertion:
         self.fields = expression.fields
         self._evaluate = _Compiler(fields, today).compiled(expression.root)
 
-    def violations(self, batch: Batch) -> Positions:
-        """The rows of which the assertion is false."""
-        answer = self._evaluate(batch)
-        if isinstance(answer, pa.Scalar):
-            answer = pa.repeat(answer, batch.count)
-        return where_false(answer)
+    def judge(self, batch: Batch) -> tuple[Positions, Positions]:
+        """The rows of which the assertion is false, and those of which only an unknown value keeps it from being so."""
+        answer = _array(self._evaluate(batch), batch.count)
+        unknown = batch.unknown(self.fields)
+        undecided = np.empty(0, np.int64)
+        if unknown is not None and answer.null_count:
+            undecided = np.flatnonzero(unknown & ~present(answer))
+        return where_false(answer), undecided
 
 
 def today_in(timezone: str) -> date:
@@ -151,8 +164,8 @@ class _Compiler:
             case Membership(operand, values, negated):
                 return self._membership(operand, values, negated)
             case IsNull(operand, negated):
-                inner = self.compiled(operand)
-                return lambda batch: _is_null(inner(batch), batch.count, negated)
+                inner, used = self.compiled(operand), fields_of(operand)
+                return lambda batch: _where_known(_is_null(inner(batch), batch.count, negated), batch.unknown(used))
             case Call(function, arguments):
                 return self._call(function, arguments)
 
@@ -216,9 +229,13 @@ class _Compiler:
                 places = inner[1](Batch({}, 0)).numerator
                 return lambda batch: inner[0](batch).rounded(places)
             case "coalesce" if of_numbers:
-                return lambda batch: reduce(partial(_first_number, batch.count), (each(batch) for each in inner))
+                used = fields_of(*arguments)
+                return lambda batch: _known_number(
+                    reduce(partial(_first_number, batch.count), (each(batch) for each in inner)), batch, used
+                )
             case "coalesce":
-                return lambda batch: pc.coalesce(*(each(batch) for each in inner))
+                used = fields_of(*arguments)
+                return lambda batch: _where_known(pc.coalesce(*(each(batch) for each in inner)), batch.unknown(used))
             case "min" | "max" if of_numbers:
                 better = operator.le if function == "min" else operator.ge
                 return lambda batch: reduce(
@@ -247,6 +264,18 @@ def _is_null(value: Value, count: int, negated: bool) -> pa.Array:
     numbers = isinstance(value, Exact)
     valid = pa.array(value.validity(count)) if numbers else pc.is_valid(_array(value, count))
     return valid if negated else pc.invert(valid)
+
+
+def _where_known(answer: Value, unknown: Mask | None) -> Value:
+    """What was told of nulls, taken back where a null stands for a value that is unknown."""
+    return answer if unknown is None else pc.if_else(pa.array(unknown), pa.scalar(None, answer.type), answer)
+
+
+def _known_number(number: Exact, batch: Batch, used: Collection[str]) -> Exact:
+    unknown = batch.unknown(used)
+    if unknown is None:
+        return number
+    return Exact(number.numerator, number.denominator, number.validity(batch.count) & ~unknown)
 
 
 def _compared(one: Exact, other: Exact, compare: Callable[[Any, Any], Any], count: int) -> pa.BooleanArray:

@@ -32,7 +32,12 @@ _COLUMN_TYPES = {
 
 def column_type(field: Field) -> pa.DataType:
     """The Arrow type of a checked column: canonical text for what Arrow has no exact type for; families are objects."""
-    return pa.string() if field.is_family or field.is_extra else _COLUMN_TYPES.get(field.type, pa.string())
+    return pa.string() if field.is_family or field.is_extra else cast_type(field)
+
+
+def cast_type(field: Field) -> pa.DataType:
+    """The Arrow type that the field's cells are cast to."""
+    return _COLUMN_TYPES.get(field.type, pa.string())
 
 
 def cast_of(field: Field, timezone: str) -> Cast:

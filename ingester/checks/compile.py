@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ingester.checks.assertion import Assertion, Batch, today_in
 from ingester.checks.bounds import bounds
-from ingester.checks.cast import cast_of, column_type
+from ingester.checks.cast import cast_of, cast_type, column_type
 from ingester.checks.cells import without
-from ingester.checks.fault import Column, Fault, Positions
+from ingester.checks.fault import Column, Fault, Mask, Positions, present
 from ingester.checks.length import length
 from ingester.checks.member import Member, objects
 from ingester.checks.membership import membership
@@ -23,9 +24,9 @@ from ingester.checks.pattern import pattern
 from ingester.domain import notice
 from ingester.domain.errors import ConfigurationError
 from ingester.domain.notice import Severity
-from ingester.ruleset.model import Entity, Field, Scalar
+from ingester.ruleset.model import Check, Entity, Field, Scalar
 
-__all__ = ["Checked", "CompiledEntity", "Finding", "column_type", "default_value"]
+__all__ = ["Checked", "CompiledEntity", "Finding", "Undecided", "cast_type", "column_type", "default_value"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,24 +47,36 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Undecided:
+    """Rows of which stored values decide whether a check holds, and their own values of the check's fields, by name."""
+
+    check: Check
+    positions: Positions
+    values: dict[str, pa.Array]
+
+
+@dataclass(frozen=True, slots=True)
 class Checked:
     """`columns` by `Field.column`, typed and as long as the input, null where a cell is missing or failed its type.
 
     A cell that has its type but violates a constraint keeps its value: its row is known by the findings. The columns of
-    a family, and all extra fields, are one column of JSON objects.
+    a family, and all extra fields, are one column of JSON objects. `asserted` is what the checks of several fields
+    found, `undecided` what they could not find out.
     """
 
     columns: dict[str, pa.Array]
     findings: list[Finding]
+    asserted: list[Finding]
+    undecided: list[Undecided]
 
 
 class CompiledEntity:
     """The checks of one entity for one timezone; may be used by several threads.
 
-    `today` is what assertions take it for; None is the day of the compilation in `timezone`. With `erases` an empty
-    member of a JSON object is null there rather than left out. `absent_is_null` says that what the batch has no column
-    for will be null in the record too; else nothing is known of it. Raises ConfigurationError for a rule that cannot be
-    compiled.
+    `today` is what assertions take it for; None is the day of the compilation in `timezone`. `creates` says that every
+    row is a new record, with nothing but what the row says and defaults; else rows may be about stored records, which
+    keep what the row does not say. With `erases` an empty cell is no such silence, and an empty member of a JSON object
+    is null there rather than left out. Raises ConfigurationError for a rule that cannot be compiled.
     """
 
     def __init__(
@@ -73,11 +86,11 @@ class CompiledEntity:
         today: date | None = None,
         *,
         erases: bool = False,
-        absent_is_null: bool = False,
+        creates: bool = True,
     ) -> None:
         self.entity = entity
         self._erases = erases
-        self._absent_is_null = absent_is_null
+        self._creates = creates
         missing = MissingValues(entity.missing_values)
         self._fields = {
             field.name: _CompiledField(field, missing, field.name in entity.primary_key, timezone)
@@ -85,6 +98,15 @@ class CompiledEntity:
         }
         fields = {field.name: field for field in entity.fields}
         self._assertions = [Assertion(check, fields, today or today_in(timezone)) for check in entity.checks]
+        asserted = {name for each in self._assertions for name in each.fields}
+        self._kinds = {name: cast_type(fields[name]) for name in sorted(asserted)}
+        self._defaults = {
+            name: None if fields[name].is_extra else default_value(fields[name], timezone) for name in self._kinds
+        }
+        #: The checks that a new record fails about which nothing is said.
+        self._failed_by_nothing = [
+            each.check for each in self._assertions if each.judge(Batch(self._created(each.fields, {}, 1), 1))[0].size
+        ]
 
     def check(self, cells: Mapping[str, pa.StringArray], fields: Mapping[str, str] | None = None) -> Checked:
         """Check the columns of one batch, text as sent, by field name. A field without a column is not checked.
@@ -108,30 +130,84 @@ class CompiledEntity:
             else:
                 columns[field.column] = found.values
         columns |= {column: objects(parts, with_nulls=self._erases) for column, parts in members.items()}
-        if self._assertions:
-            findings += self._asserted(typed, failed)
-        return Checked(columns, findings)
+        return Checked(columns, findings, *self._judged(typed, failed))
 
-    def passed_over(self, fields: Collection[str]) -> tuple[str, ...]:
-        """The codes of the checks that cannot be made where only these fields have columns."""
-        return tuple(each.check.code for each in self._assertions if not self._can_be_made(each, fields))
+    def fields_of(self, check: Check) -> tuple[str, ...]:
+        """The fields whose values a check asks for."""
+        return self._assertion(check).fields
 
-    def _can_be_made(self, assertion: Assertion, fields: Collection[str]) -> bool:
-        enough = any if self._absent_is_null else all
-        return enough(name in fields for name in assertion.fields)
+    def created(self, check: Check, said: Mapping[str, pa.Array], count: int) -> dict[str, pa.Array]:
+        """What new records have in the fields of a check, whose rows say this of them."""
+        return self._created(self.fields_of(check), said, count)
 
-    def _asserted(self, typed: Mapping[str, pa.Array], failed: Mapping[str, list[Positions]]) -> Iterator[Finding]:
-        """What the checks of several fields find."""
-        batch = Batch(typed, len(next(iter(typed.values()), ())))
+    def failing(self, check: Check, records: Mapping[str, pa.Array], count: int) -> Positions:
+        """The records, of which all is known, that fail a check."""
+        return self._assertion(check).judge(Batch(records, count))[0]
+
+    def _assertion(self, check: Check) -> Assertion:
+        return next(each for each in self._assertions if each.check is check)
+
+    def _created(self, fields: Iterable[str], said: Mapping[str, pa.Array], count: int) -> dict[str, pa.Array]:
+        return {name: _filled(said.get(name), self._defaults[name], self._kinds[name], count) for name in fields}
+
+    def _judged(
+        self, typed: Mapping[str, pa.Array], failed: Mapping[str, list[Positions]]
+    ) -> tuple[list[Finding], list[Undecided]]:
+        """What the checks of several fields find, and what they leave open."""
+        found: list[Finding] = []
+        left: list[Undecided] = []
+        if not self._assertions or not typed:
+            return found, left
+        count = len(next(iter(typed.values())))
+        misread = {name: mask for name in self._kinds if (mask := _mask(failed.get(name, []), count)) is not None}
+        batch = self._batch(typed, misread, count)
         for assertion in self._assertions:
-            if not self._can_be_made(assertion, typed):
+            check = assertion.check
+            if typed.keys().isdisjoint(assertion.fields) and check not in self._failed_by_nothing:
                 continue
-            wrong = assertion.violations(batch)
-            if wrong.size and (unknown := [at for name in assertion.fields for at in failed.get(name, ())]):
-                wrong = np.setdiff1d(wrong, np.concatenate(unknown), assume_unique=False)
+            wrong, undecided = assertion.judge(batch)
             if wrong.size:
-                check = assertion.check
-                yield Finding(check.fields, check.code, check.message, wrong, check.severity, check.hint)
+                found.append(Finding(check.fields, check.code, check.message, wrong, check.severity, check.hint))
+            # A cell that could not be read has been reported; nobody knows what it would have said.
+            lost = [misread[name] for name in assertion.fields if name in misread]
+            if undecided.size and lost:
+                undecided = undecided[~np.logical_or.reduce(lost)[undecided]]
+            if undecided.size:
+                at = pa.array(undecided)
+                said = {name: typed[name].take(at) for name in assertion.fields if name in typed}
+                left.append(Undecided(check, undecided, said))
+        return found, left
+
+    def _batch(self, typed: Mapping[str, pa.Array], misread: Mapping[str, Mask], count: int) -> Batch:
+        if self._creates:
+            columns = self._created(self._kinds, typed, count)
+            for name, mask in misread.items():
+                columns[name] = pc.if_else(pa.array(mask), pa.scalar(None, columns[name].type), columns[name])
+            return Batch(columns, count, misread)
+        unknown = dict(misread)
+        for name in self._kinds:
+            column = typed.get(name)
+            if column is None:
+                unknown[name] = np.ones(count, np.bool_)
+            elif column.null_count and not (self._erases and self._defaults[name] is None):
+                unknown[name] = ~present(column)
+        return Batch(typed, count, unknown)
+
+
+def _filled(column: pa.Array | None, default: Scalar | None, kind: pa.DataType, count: int) -> pa.Array:
+    if column is None:
+        return pa.repeat(pa.scalar(default, kind), count)
+    return column if default is None or not column.null_count else pc.fill_null(column, pa.scalar(default, kind))
+
+
+def _mask(positions: Sequence[Positions], count: int) -> Mask | None:
+    """Which of `count` rows are among the positions; None if none is."""
+    if not any(at.size for at in positions):
+        return None
+    mask = np.zeros(count, np.bool_)
+    for at in positions:
+        mask[at] = True
+    return mask
 
 
 def default_value(field: Field, timezone: str = "UTC") -> Scalar | None:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from sqlalchemy import Connection
 
 from ingester.domain import notice
@@ -14,12 +11,11 @@ from ingester.domain.errors import Held
 from ingester.domain.phase import PhaseName, PhaseRecord
 from ingester.domain.status import Action
 from ingester.phases.account import Account
+from ingester.phases.leaving import leaving, names_records, unreadable
 from ingester.spill.notices import Notices
-from ingester.spill.references import NOT_GIVEN, Resolved
+from ingester.spill.references import Resolved
 from ingester.spill.verdict import Verdict
-from ingester.store.entity_table import key_columns
-from ingester.store.removal import Cleanup, Referring
-from ingester.store.staging import Batches
+from ingester.store.removal import Referring
 from ingester.store.target import Target
 
 
@@ -56,60 +52,30 @@ def run(
         if not dry_run and not guard.empty_approved:
             raise Held("empty_overwrite", notice.message("empty_overwrite"))
         notices.add_to_file("empty_overwrite")
-    if target.keyed and not set(_key(target)) <= set(resolved.rows.fields):
+    if not names_records(target, resolved):
         return 0, account.skip("the file has no key column")
-    unreadable = _unreadable(target, resolved, verdict) if target.keyed else 0
-    if unreadable:
-        notices.add_to_file("cleanup_skipped", expected=str(unreadable))
+    nameless = unreadable(target, resolved, verdict)
+    if nameless:
+        notices.add_to_file("cleanup_skipped", expected=str(nameless))
         return 0, account.skip("rows whose key cannot be read may be about any record")
-    with Cleanup(connection, target, referring, _present(target, resolved, verdict)) as cleanup:
+    with leaving(connection, target, resolved, referring, verdict) as cleanup:
         kept = cleanup.keep_referenced()
-        leaving, stored = cleanup.counts()
+        going, stored = cleanup.counts()
         # As it was before the import, which a dry run has not changed.
         before = stored if dry_run else stored - created
         # Without a key every record is replaced by another: what matters is how many fewer there will be.
-        fewer = leaving if target.keyed else max(0, leaving - created)
+        fewer = going if target.keyed else max(0, going - created)
         if fewer * 100 > before * guard.percent:
             _trip(notices, guard, fewer, before, dry_run=dry_run)
         for each in kept:
             shown = ", ".join(each.keys) + (", …" if each.count > len(each.keys) else "")
             notices.add_to_file("kept_referenced", expected=f"{each.count} of them ({each.by})", value=shown)
-        removed = leaving if dry_run else cleanup.apply()
+        removed = going if dry_run else cleanup.apply()
     return removed, account.close(total=before, error=0)
 
 
-def _trip(notices: Notices, guard: Guard, leaving: int, stored: int, *, dry_run: bool) -> None:
-    said = f"{leaving} of {stored}"
+def _trip(notices: Notices, guard: Guard, going: int, stored: int, *, dry_run: bool) -> None:
+    said = f"{going} of {stored}"
     if not guard.approved and not dry_run:
         raise Held("mass_removal", notice.message("mass_removal", expected=said))
     notices.add_to_file("mass_removal", expected=said)
-
-
-def _key(target: Target) -> tuple[str, ...]:
-    return key_columns(target.entity)
-
-
-def _unreadable(target: Target, resolved: Resolved, verdict: Verdict) -> int:
-    """How many rows lack a part of their key, or were too broken to be cut into cells."""
-    whole = (pc.sum(_whole(batch)).as_py() or 0 for _, batch, _ in resolved.batches(_key(target)))
-    return verdict.total - int(sum(whole))
-
-
-def _whole(batch: pa.RecordBatch) -> pa.BooleanArray:
-    whole = pc.is_valid(batch.column(0))
-    for column in batch.columns[1:]:
-        whole = pc.and_(whole, pc.is_valid(column))
-    return whole
-
-
-def _present(target: Target, resolved: Resolved, verdict: Verdict) -> Batches:
-    """Every row's key, and what the good rows come to refer to among the entity's own records."""
-    own = target.own_references
-    for numbers, batch, ids in resolved.batches(_key(target) if target.keyed else ()):
-        good = verdict.good(numbers)
-        columns = list(batch.columns)
-        for name in own:
-            says = good & (target.erases | (ids[name] != NOT_GIVEN))
-            columns.append(pa.array(np.maximum(ids[name], NOT_GIVEN), mask=~says))
-        if columns:
-            yield numbers, pa.RecordBatch.from_arrays(columns, names=[*batch.schema.names, *own])

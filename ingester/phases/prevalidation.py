@@ -7,27 +7,32 @@ phases can report everything else that is wrong with them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ingester.checks.compile import CompiledEntity
+from ingester.checks.compile import CompiledEntity, Finding, Undecided
+from ingester.checks.fault import present
 from ingester.domain import notice
 from ingester.domain.errors import Held
 from ingester.domain.phase import PhaseName, PhaseRecord
 from ingester.formats.block import Block
 from ingester.formats.delimited import DelimitedReader
 from ingester.phases.account import Account
+from ingester.phases.assertions import Assertions
 from ingester.ruleset.columns import ColumnMatch, match_columns
-from ingester.ruleset.model import Entity, column_name
+from ingester.ruleset.model import Check, Entity, column_name
 from ingester.spill import hashes
+from ingester.spill.asserted import Asserted, key_name
 from ingester.spill.notices import Kind, Notices
 from ingester.spill.rows import Rows, RowWriter
 from ingester.spill.verdict import Verdict
+
+_Found = list[tuple[Kind, npt.NDArray[np.int64]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +44,8 @@ class Prevalidated:
     rows: Rows
     #: A required column is missing or a column is there twice: no row can be right, and nothing else was checked.
     unusable: bool
-    #: Codes of the rules' own checks that the file has too few columns for.
-    not_checked: tuple[str, ...]
+    #: What the rules' own checks said, or could not say yet.
+    assertions: Assertions
     record: PhaseRecord
 
 
@@ -48,8 +53,10 @@ class Prevalidated:
 class _CheckedBlock:
     rows: npt.NDArray[np.int64]
     columns: dict[str, pa.Array]
-    found: list[tuple[Kind, npt.NDArray[np.int64]]]
+    found: _Found
     last_row: int
+    asserted: _Found = field(default_factory=list)
+    undecided: list[tuple[Check, npt.NDArray[np.int64], dict[str, pa.Array]]] = field(default_factory=list)
 
 
 def run(
@@ -83,7 +90,7 @@ def run(
     provided = set(fields.values())
     spilled_as = tuple(dict.fromkeys(field.column for field in entity.fields if field.name in provided))
     distinct = _distinct(entity, spilled_as)
-    compiled = CompiledEntity(entity, timezone, erases=erases, absent_is_null=creates)
+    compiled = CompiledEntity(entity, timezone, erases=erases, creates=creates)
     wrong_width = Kind("wrong_cell_count", (), notice.message("wrong_cell_count", expected=str(len(reader.header))))
     broken = Kind("broken_quotes", (), notice.message("broken_quotes"))
 
@@ -94,22 +101,23 @@ def run(
         if not usable:
             return _CheckedBlock(numbers, {}, [], last_row)
         checked = compiled.check({key: block.table.column(match.position) for key, match in cells.items()}, fields)
-        found = [
-            (Kind(each.code, each.fields, each.message, each.severity, each.hint), numbers[each.positions])
-            for each in checked.findings
-        ]
+        found = _kinds(checked.findings, numbers)
         cut = block.ragged.column("cells").to_numpy() == 0
         found += [(broken, ragged[cut]), (wrong_width, ragged[~cut])]
         typed = {name: checked.columns[name] for name in spilled_as}
         for group in distinct:
             typed[hashes.column_of(group)] = pa.array(hashes.hashes([typed[name] for name in group]))
-        return _CheckedBlock(numbers, typed, found, last_row)
+        undecided = [_waiting(each, numbers, entity, checked.columns) for each in checked.undecided]
+        return _CheckedBlock(numbers, typed, found, last_row, _kinds(checked.asserted, numbers), undecided)
 
     spilled = workspace / "rows.arrow"
-    with RowWriter(spilled) as writer:
+    with RowWriter(spilled) as writer, Asserted(workspace, entity, notices) as asserted:
         for block in reader.map(check):
             verdict.extend(block.last_row)
             verdict.reject(notices.add(PhaseName.PREVALIDATION, block.found))
+            asserted.found(block.asserted)
+            for each in block.undecided:
+                asserted.leave(*each)
             if usable and len(block.rows):
                 writer.write(pa.array(block.rows), block.columns)
     if reader.truncated is not None and not truncation_approved:
@@ -117,7 +125,25 @@ def run(
     if not usable:
         verdict.reject_all()
     record = account.close(total=verdict.total, error=verdict.error_rows)
-    return Prevalidated(reader, columns, Rows(spilled, spilled_as), not usable, compiled.passed_over(provided), record)
+    return Prevalidated(reader, columns, Rows(spilled, spilled_as), not usable, Assertions(compiled, asserted), record)
+
+
+def _kinds(findings: list[Finding], numbers: npt.NDArray[np.int64]) -> _Found:
+    return [
+        (Kind(each.code, each.fields, each.message, each.severity, each.hint), numbers[each.positions])
+        for each in findings
+    ]
+
+
+def _waiting(
+    undecided: Undecided, numbers: npt.NDArray[np.int64], entity: Entity, columns: Mapping[str, pa.Array]
+) -> tuple[Check, npt.NDArray[np.int64], dict[str, pa.Array]]:
+    """Rows with their keys, of which nothing may be missing: nobody knows which record such a row is about."""
+    at = undecided.positions
+    keys = {key_name(name): columns[name].take(pa.array(at)) for name in map(column_name, entity.primary_key)}
+    whole = np.logical_and.reduce([present(each) for each in keys.values()])
+    left = {**undecided.values, **keys}
+    return undecided.check, numbers[at[whole]], {name: each.filter(pa.array(whole)) for name, each in left.items()}
 
 
 def _distinct(entity: Entity, spilled: Sequence[str]) -> list[tuple[str, ...]]:

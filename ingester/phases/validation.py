@@ -1,15 +1,16 @@
-"""Phase 5: what a row says of other records must hold in the state after this import.
+"""Phase 5: what must hold in the state after this import.
 
-References, unique values, and whether the record itself is there, or is not, as the action needs it. All of it is
-reported for every row whose cells could be read, also for one that is rejected already, so that a customer mends
-everything at once. A row may lean on another row of its file: on a parent that comes with it, or on a record that gives
-up a unique value. When such a row falls, those that lean on it fall too.
+The rules' own checks, references, unique values, and whether the record itself is there, or is not, as the action needs
+it. All of it is reported for every row whose cells could be read, also for one that is rejected already, so that a
+customer mends everything at once. A row may lean on another row of its file: on a parent that comes with it, or on a
+record that gives up a unique value. When such a row falls, those that lean on it fall too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -17,16 +18,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Connection
 
+from ingester.checks.fault import present
 from ingester.checks.keyhash import key_hash
 from ingester.domain import notice
 from ingester.domain.phase import PhaseName, PhaseRecord
 from ingester.domain.status import Action
 from ingester.phases.account import Account
+from ingester.phases.assertions import Assertions
+from ingester.phases.leaving import leaving, names_records, unreadable
 from ingester.ruleset.model import Entity, Field, ForeignKey, column_name
 from ingester.spill.notices import Kind, Notices
 from ingester.spill.references import AMBIGUOUS, MISSING, RECORD, Resolved, provided
 from ingester.spill.repeats import repeats
-from ingester.spill.rows import ROW, Rows
+from ingester.spill.rows import ROW, Rows, RowWriter
 from ingester.spill.verdict import Verdict
 from ingester.store.lookup import holders
 from ingester.store.removal import Referring, still_referenced
@@ -34,8 +38,11 @@ from ingester.store.scope import is_empty
 from ingester.store.target import Target
 
 _Numbers = npt.NDArray[np.int64]
+_Mask = npt.NDArray[np.bool_]
+#: Row numbers and the columns of a key, batch by batch.
+_Keys = Iterator[tuple[_Numbers, pa.RecordBatch]]
 
-#: Rows that refer to a parent in their own file and are matched to it at a time.
+#: Rows that ask for another row of their own file and are matched to it at a time.
 _MATCHED = 1_000_000
 
 
@@ -51,27 +58,34 @@ class _Finding:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What the rows are checked against; a check of a file alone has none."""
+    """What the rows are checked against; a check of a file alone has none. `folder` is the workspace."""
 
     connection: Connection
     target: Target
     resolved: Resolved
     referring: Referring
+    action: Action
+    folder: Path
 
 
 def run(
     rows: Rows,
     entity: Entity,
+    assertions: Assertions,
     action: Action,
     notices: Notices,
     verdict: Verdict,
     stored: Stored | None,
 ) -> PhaseRecord:
-    """Check all rows against each other and, where there is a database, against the stored records."""
+    """Check all rows by themselves, against each other and, where there is a database, against the stored records."""
     account = Account(PhaseName.VALIDATION)
     total = verdict.valid_rows
+    for numbers in assertions.failed():
+        verdict.reject(numbers)
+    place = None if stored is None else (stored.connection, stored.target)
+    verdict.reject(notices.add(PhaseName.VALIDATION, list(assertions.decided(action, place))))
     found = list(_findings(rows, entity, action, verdict, stored))
-    if not found:
+    if not found and not entity.checks:
         return account.skip("nothing in the file depends on other records", total=total)
     for finding in found:
         verdict.reject(finding.wrong)
@@ -90,7 +104,7 @@ def _findings(
     for field in entity.fields:
         if field.column in rows.fields and _must_be_unique(field, entity):
             yield _repeated(rows, field, verdict)
-            if stored is not None and _may_meet_stored_values(stored, action):
+            if stored is not None and _may_meet_stored_values(stored):
                 yield _taken(stored, rows, field, entity, verdict)
     if stored is None:
         return
@@ -100,9 +114,9 @@ def _findings(
         yield from _referenced(stored, verdict)
 
 
-def _may_meet_stored_values(stored: Stored, action: Action) -> bool:
+def _may_meet_stored_values(stored: Stored) -> bool:
     """Whether stored records may keep a value that a row wants; an `overwrite` without a key replaces all of them."""
-    if action is Action.OVERWRITE and not stored.target.keyed:
+    if stored.action is Action.OVERWRITE and not stored.target.keyed:
         return False
     return not is_empty(stored.connection, stored.target.entity.table, stored.target.scope)
 
@@ -183,38 +197,45 @@ def _matched(resolved: Resolved, key: ForeignKey, verdict: Verdict, count: int) 
     """Rows whose record is not stored but comes with the file, even later in it, and the row that it comes with."""
     own = tuple(column_name(name) for name in key.fields)
     theirs = tuple(column_name(name) for name in key.reference_fields)
-    names = [f"_{i}" for i in range(len(own))]
-    children, parents = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-    partitions = -(-count // _MATCHED)
-    for partition in range(partitions):
-        wanted = _part(resolved, own, partition, partitions, id_column=key.id_column)
-        offered = _part(resolved, theirs, partition, partitions, verdict=verdict)
-        met = wanted.rename_columns([ROW, *names]).join(
-            offered.rename_columns(["_parent", *names]), keys=names, join_type="inner", use_threads=False
-        )
-        children.append(met[ROW].to_numpy())
-        parents.append(met["_parent"].to_numpy())
-    return np.concatenate(children), np.concatenate(parents)
+
+    def wanted() -> _Keys:
+        for numbers, batch, ids in resolved.batches(own):
+            yield _chosen(numbers, batch, ids[key.id_column] == MISSING)
+
+    def offered() -> _Keys:
+        for numbers, batch in resolved.rows.batches(theirs):
+            yield _chosen(numbers, batch, verdict.good(numbers))
+
+    return _met(wanted, offered, count)
 
 
-def _part(
-    resolved: Resolved,
-    columns: tuple[str, ...],
-    partition: int,
-    partitions: int,
-    *,
-    id_column: str | None = None,
-    verdict: Verdict | None = None,
-) -> pa.Table:
-    """Row numbers and `columns` of the rows in one partition of the values: of those not resolved, or of the good."""
+def _met(wanted: Callable[[], _Keys], offered: Callable[[], _Keys], count: int) -> tuple[_Numbers, _Numbers]:
+    """The rows of one side, `count` in all, that have the key of a row of the other, and that row; shares at a time."""
+    wanting, offering = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    shares = -(-count // _MATCHED)
+    for share in range(shares):
+        one, other = _share(wanted(), share, shares), _share(offered(), share, shares)
+        keys = one.column_names[1:]
+        other = other.rename_columns(["_other", *keys])
+        met = one.join(other, keys=keys, join_type="inner", use_threads=False)
+        wanting.append(met[ROW].to_numpy())
+        offering.append(met["_other"].to_numpy())
+    return np.concatenate(wanting), np.concatenate(offering)
+
+
+def _share(keys: _Keys, share: int, shares: int) -> pa.Table:
+    """Row numbers and keys of those rows whose key belongs to one share."""
     parts = []
-    for numbers, batch, ids in resolved.batches(columns):
-        wanted = verdict.good(numbers) if verdict is not None else ids[id_column or ""] == MISSING
-        if partitions > 1:
-            wanted = wanted & (key_hash(batch.columns) % np.uint64(partitions) == partition)
-        keep = pa.array(wanted)
-        parts.append(pa.table([pa.array(numbers).filter(keep), *batch.filter(keep).columns], names=[ROW, *columns]))
+    for numbers, batch in keys:
+        if shares > 1:
+            numbers, batch = _chosen(numbers, batch, key_hash(batch.columns) % np.uint64(shares) == share)
+        names = [ROW, *(f"_{i}" for i in range(batch.num_columns))]
+        parts.append(pa.table([pa.array(numbers), *batch.columns], names=names))
     return pa.concat_tables(parts)
+
+
+def _chosen(numbers: _Numbers, batch: pa.RecordBatch, keep: _Mask) -> tuple[_Numbers, pa.RecordBatch]:
+    return numbers[keep], batch.filter(pa.array(keep))
 
 
 # --- unique values ---------------------------------------------------------------------------------------------------
@@ -227,44 +248,58 @@ def _repeated(rows: Rows, field: Field, verdict: Verdict) -> _Finding:
 
 
 def _taken(stored: Stored, rows: Rows, field: Field, entity: Entity, verdict: Verdict) -> _Finding:
-    """Rows whose value a stored record has, unless this file gives that record another."""
+    """Rows whose value a stored record has, unless this import takes it from that record."""
     key = tuple(column_name(name) for name in entity.primary_key)
-    taken: list[_Numbers] = [np.empty(0, np.int64)]
-    held: list[tuple[object, ...]] = []
-    for numbers, batch in rows.batches((field.column, *key)):
-        keep = verdict.good(numbers)
-        for column in batch.columns:
-            keep &= pc.is_valid(column).to_numpy(zero_copy_only=False)
-        at, by = holders(stored.connection, entity, field, batch.filter(pa.array(keep)), stored.target.scope)
-        taken.append(numbers[keep][at])
-        held += zip(*(column.to_pylist() for column in by), strict=True) if by else [()] * len(at)
-    wanted = np.concatenate(taken)
-    by_row = _rows_of(rows, key, held, verdict, freeing=field.column if not stored.target.erases else None)
-    on = np.array([by_row.get(each, 0) for each in held], np.int64)
-    return _finding("value_taken", (field.name,), [wanted[on == 0]], leaning=wanted[on > 0], on=on[on > 0])
+    conflicts = Rows(stored.folder / f"taken-{field.column}.arrow", ("id", *key))
+    with RowWriter(stored.folder / f"taken-{field.column}.arrow") as writer:
+        for numbers, batch in rows.batches((field.column, *key)):
+            mine, batch = _chosen(numbers, batch, verdict.good(numbers) & _is_whole(batch))
+            at, by = holders(stored.connection, entity, field, batch, stored.target.scope)
+            if len(at):
+                writer.write(pa.array(mine[at]), dict(zip(by.schema.names, by.columns, strict=True)))
+    if stored.action is Action.OVERWRITE:
+        conflicts = _lasting(stored, conflicts, verdict)
+    wanted = np.concatenate([np.empty(0, np.int64), *(numbers for numbers, _ in conflicts.batches(()))])
+    if not key or not len(wanted):
+        return _finding("value_taken", (field.name,), [wanted])
+
+    def freed() -> _Keys:
+        """The good rows that give their records another value."""
+        for numbers, batch in rows.batches((*key, field.column)):
+            frees = verdict.good(numbers)
+            if not stored.target.erases:
+                frees &= present(batch.column(field.column))
+            yield _chosen(numbers, batch.select(key), frees)
+
+    leaning, on = _met(lambda: conflicts.batches(key), freed, len(wanted))
+    # A value that several records have is free when each of them gives it up.
+    rows_, often = np.unique(np.concatenate((wanted, leaning)), return_counts=True)
+    freed_often = np.bincount(np.searchsorted(rows_, leaning), minlength=len(rows_))
+    return _finding("value_taken", (field.name,), [rows_[often > 2 * freed_often]], leaning=leaning, on=on)
 
 
-def _rows_of(
-    rows: Rows, key: tuple[str, ...], held: list[tuple[object, ...]], verdict: Verdict, *, freeing: str | None
-) -> dict[tuple[object, ...], int]:
-    """The good row, by key, that gives a record another value of its own; without a key no row does."""
-    found: dict[tuple[object, ...], int] = {}
-    if not held or not key:
-        return found
-    wanted = set(held)
-    columns = key if freeing is None else (*key, freeing)
-    for numbers, batch in rows.batches(columns):
-        keep = verdict.good(numbers)
-        if freeing is not None:
-            keep &= pc.is_valid(batch.column(freeing)).to_numpy(zero_copy_only=False)
-        first = pa.array({each[0] for each in wanted}, batch.column(0).type)
-        keep &= pc.is_in(batch.column(0), value_set=first).to_numpy(zero_copy_only=False)
-        chosen = batch.filter(pa.array(keep))
-        values = zip(*(chosen.column(name).to_pylist() for name in key), strict=True)
-        found.update(
-            (each, number) for each, number in zip(values, numbers[keep].tolist(), strict=True) if each in wanted
-        )
-    return found
+def _lasting(stored: Stored, conflicts: Rows, verdict: Verdict) -> Rows:
+    """The conflicts with records that this `overwrite` does not remove, whatever may yet be found wrong."""
+    target, resolved = stored.target, stored.resolved
+    if not names_records(target, resolved) or not conflicts.last or unreadable(target, resolved, verdict):
+        return conflicts
+    lasting = Rows(conflicts.path.with_suffix(".lasting"), conflicts.fields)
+    with (
+        leaving(stored.connection, target, resolved, stored.referring, verdict, cautious=True) as cleanup,
+        RowWriter(lasting.path) as writer,
+    ):
+        cleanup.keep_referenced()
+        for numbers, batch in conflicts.batches():
+            stays = ~cleanup.among(batch.column("id").to_numpy())
+            if stays.any():
+                numbers, batch = _chosen(numbers, batch, stays)
+                writer.write(pa.array(numbers), dict(zip(batch.schema.names, batch.columns, strict=True)))
+    return lasting
+
+
+def _is_whole(batch: pa.RecordBatch) -> _Mask:
+    whole: _Mask = np.logical_and.reduce([present(column) for column in batch.columns])
+    return whole
 
 
 # --- what falls with what --------------------------------------------------------------------------------------------
@@ -275,6 +310,8 @@ def _fall(found: list[_Finding], verdict: Verdict) -> list[_Numbers]:
 
     Each row is looked at once, however long the chain.
     """
+    if not found:
+        return []
     owner = np.concatenate([np.full(len(finding.leaning), i) for i, finding in enumerate(found)])
     leaning = np.concatenate([finding.leaning for finding in found])
     on = np.concatenate([finding.on for finding in found])

@@ -128,3 +128,22 @@ class Expression:
 
     root: Node
     fields: tuple[str, ...]
+
+
+def fields_of(*nodes: Node) -> frozenset[str]:
+    """The names of the fields that nodes use."""
+    found: set[str] = set()
+    waiting = list(nodes)
+    while waiting:
+        match waiting.pop():
+            case Reference(name, _):
+                found.add(name)
+            case Comparison(_, left, right) | Arithmetic(_, left, right):
+                waiting += (left, right)
+            case Logic(_, operands) | Call(_, operands):
+                waiting += operands
+            case Not(operand) | Membership(operand) | IsNull(operand):
+                waiting.append(operand)
+            case Constant():
+                pass
+    return frozenset(found)

@@ -93,8 +93,17 @@ class Notices:
         with path.open("ab") as file:
             # Not `tofile`, which says nothing of a disk that is full.
             file.write(batch.tobytes())
+        return self._struck(batch)
+
+    def _struck(self, batch: npt.NDArray[np.void]) -> npt.NDArray[np.int64]:
         warnings = [number for kind, number in self._kinds.items() if kind.severity is Severity.WARNING]
         return _distinct(batch["row"][~np.isin(batch["kind"], warnings)] if warnings else batch["row"])
+
+    def struck(self, stream: str) -> Iterator[npt.NDArray[np.int64]]:
+        """The rows that an error of a stream strikes, ascending, some at a time."""
+        if stream in self._streams:
+            for batch in _Stream(self._streams[stream]).batches():
+                yield self._struck(batch)
 
     @property
     def kinds(self) -> list[Kind]:
@@ -134,6 +143,11 @@ class _Stream:
     def __getitem__(self, index: int) -> int:
         return int(self.read(index, index + 1)["row"][0])
 
+    def batches(self, size: int = 1 << 20) -> Iterator[npt.NDArray[np.void]]:
+        """All notices, some at a time."""
+        for start in range(0, len(self), size):
+            yield self.read(start, min(start + size, len(self)))
+
     def read(self, start: int, end: int) -> npt.NDArray[np.void]:
         """The notices from one position to before another."""
         # Not mapped: mapped pages would count as this process's memory.
@@ -154,11 +168,11 @@ class Merged:
             batch = batch[np.argsort(batch["row"], kind="stable")]
         return batch["row"].astype(np.int64), batch["kind"].astype(np.int32)
 
-    def rows(self, chunk: int = 1 << 20) -> Iterator[npt.NDArray[np.int64]]:
-        """Every row with a notice, distinct and ascending within each stream's chunk."""
+    def rows(self) -> Iterator[npt.NDArray[np.int64]]:
+        """Every row with a notice, distinct and ascending within each batch of a stream."""
         for stream in self._streams:
-            for start in range(0, len(stream), chunk):
-                yield _distinct(stream.read(start, min(start + chunk, len(stream)))["row"])
+            for batch in stream.batches():
+                yield _distinct(batch["row"])
 
 
 def _distinct(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

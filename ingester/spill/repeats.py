@@ -1,12 +1,16 @@
-"""Rows of a file that share a value: found by sorted 64-bit hashes, confirmed on the values themselves.
+"""Rows of a file that share a value: found by 64-bit hashes that meet, confirmed on the values themselves.
 
-Memory is bounded by shares of the hashes, not by the file: eight bytes for each of about `_HASHES` rows at a time, then
-one column of about `_SUSPECTS` rows that seem to repeat; besides, one byte for each row of the file.
+Memory is bounded by shares of the hashes, not by the file: the hashes of about `_HASHES` rows at a time, the rest on
+disk, then one column of about `_SUSPECTS` rows that seem to repeat; besides, one byte for each row of the file.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +21,10 @@ from ingester.checks.keyhash import Hashes
 from ingester.spill.hashes import NONE
 from ingester.spill.rows import ROW, Rows
 
-_HASHES = 2_000_000
+_HASHES = 1_000_000
 _SUSPECTS = 1_000_000
+#: Each has two files open.
+_MOST_SHARES = 200
 #: Of the number of places in which hashes meet: 8 MiB.
 _PLACE_BITS = np.uint64(21)
 
@@ -46,25 +52,72 @@ def repeats(rows: Rows, columns: tuple[str, ...], eligible: Callable[[_Numbers],
 
 def _suspects(rows: Rows, columns: tuple[str, ...], eligible: Callable[[_Numbers], _Mask]) -> _Mask:
     """Which rows, by number, have a hash that another eligible row has."""
-    last = rows.last
-    suspects = np.zeros(last + 1, np.bool_)
-    shares = -(-last // _HASHES)
-    # Memory that is never written to costs none.
-    mine = np.empty(last, np.uint64)
-    for share in range(shares):
-        count = 0
-        for numbers, found in rows.hashes(columns):
-            taken = found[eligible(numbers) & (found != NONE) & _belongs(found, share, shares)]
-            mine[count : count + taken.size] = taken
-            count += taken.size
-        repeated = _repeated(mine[:count])
-        if not repeated.size:
-            continue
-        for numbers, found in rows.hashes(columns):
-            place = np.searchsorted(repeated, found)
+    suspects = np.zeros(rows.last + 1, np.bool_)
+    for hashes, numbers in _shares(rows, columns, eligible):
+        repeated = _repeated(hashes)
+        if repeated.size:
+            place = np.searchsorted(repeated, hashes)
             place[place == repeated.size] = 0
-            suspects[numbers] |= (repeated[place] == found) & eligible(numbers)
+            suspects[numbers[repeated[place] == hashes]] = True
     return suspects
+
+
+def _shares(
+    rows: Rows, columns: tuple[str, ...], eligible: Callable[[_Numbers], _Mask]
+) -> Iterator[tuple[Hashes, _Numbers]]:
+    """The hashes of the eligible rows, and the rows' numbers: equal hashes are in one share."""
+    shares = min(-(-rows.last // _HASHES), _MOST_SHARES)
+    if shares > 1:
+        with _Dealt(rows.path.parent, shares) as dealt:
+            for numbers, found in rows.hashes(columns):
+                dealt.add(*_eligible(numbers, found, eligible))
+            yield from dealt.shares()
+    elif shares:
+        parts = [_eligible(numbers, found, eligible) for numbers, found in rows.hashes(columns)]
+        yield np.concatenate([found for found, _ in parts]), np.concatenate([numbers for _, numbers in parts])
+
+
+def _eligible(
+    numbers: _Numbers, found: Hashes, eligible: Callable[[_Numbers], _Mask]
+) -> tuple[Hashes, npt.NDArray[np.uint32]]:
+    keep = eligible(numbers) & (found != NONE)
+    return found[keep], numbers[keep].astype(np.uint32)
+
+
+class _Dealt:
+    """Hashes and row numbers on disk, a pair of files for each share of the hashes. A context manager."""
+
+    def __init__(self, folder: Path, shares: int) -> None:
+        self._names = [(folder / f"share-{share}.hashes", folder / f"share-{share}.rows") for share in range(shares)]
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._files = [tuple(self._stack.enter_context(name.open("w+b")) for name in pair) for pair in self._names]
+        return self
+
+    def add(self, found: Hashes, numbers: npt.NDArray[np.uint32]) -> None:
+        """Deal rows out, by the upper half of their hashes: the lowest bit is always set."""
+        share = ((found >> np.uint64(32)) % np.uint64(len(self._names))).astype(np.uint16)
+        order = np.argsort(share, kind="stable")
+        found, numbers = found[order], numbers[order]
+        ends = np.cumsum(np.bincount(share, minlength=len(self._names)))
+        for (hashes, rows), start, end in zip(self._files, [0, *ends[:-1]], ends, strict=True):
+            # Not `tofile`, which says nothing of a disk that is full.
+            hashes.write(found[start:end].data)
+            rows.write(numbers[start:end].data)
+
+    def shares(self) -> Iterator[tuple[Hashes, _Numbers]]:
+        """What each share has come to."""
+        for file in itertools.chain.from_iterable(self._files):
+            file.flush()
+        for hashes, rows in self._names:
+            yield np.fromfile(hashes, np.uint64), np.fromfile(rows, np.uint32)
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+        for pair in self._names:
+            for name in pair:
+                name.unlink()
 
 
 def _belongs(found: Hashes, share: int, shares: int) -> _Mask | np.bool_:

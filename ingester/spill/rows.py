@@ -46,17 +46,17 @@ class Rows:
     """The typed rows of an import. A cell that failed its check is null; its row is rejected elsewhere."""
 
     def __init__(self, path: Path, fields: tuple[str, ...]) -> None:
-        self._path = path
-        #: The entity's fields that the file provides, in rule order.
+        self.path = path
+        #: The columns beside the row numbers; of a file's rows, the entity's fields that it provides, in rule order.
         self.fields = fields
 
     def batches(self, columns: tuple[str, ...] | None = None) -> Iterator[tuple[npt.NDArray[np.int64], pa.RecordBatch]]:
         """Row numbers and `columns` (default: all fields) of each batch, in file order."""
-        if not self._path.exists():
+        if not self.path.exists():
             return
         wanted = list(self.fields if columns is None else columns)
         # A plain file, not a memory map: mapped pages would count as this process's memory.
-        with pa.OSFile(str(self._path)) as source:
+        with pa.OSFile(str(self.path)) as source:
             with pa.ipc.open_file(source) as schema_reader:
                 schema = schema_reader.schema
                 included = sorted({schema.get_field_index(name) for name in (ROW, *wanted)})
@@ -79,16 +79,16 @@ class Rows:
     @property
     def last(self) -> int:
         """The number of the last row; 0 if there is none."""
-        if not self._path.exists():
+        if not self.path.exists():
             return 0
-        with pa.OSFile(str(self._path)) as source:
+        with pa.OSFile(str(self.path)) as source:
             options = pa.ipc.IpcReadOptions(included_fields=[0])
             with pa.ipc.open_file(source, options=options) as reader:
                 batch = reader.get_batch(reader.num_record_batches - 1)
                 return int(batch.column(ROW)[-1].as_py())
 
     def _has(self, column: str) -> bool:
-        if not self._path.exists():
+        if not self.path.exists():
             return False
-        with pa.OSFile(str(self._path)) as source, pa.ipc.open_file(source) as reader:
+        with pa.OSFile(str(self.path)) as source, pa.ipc.open_file(source) as reader:
             return bool(reader.schema.get_field_index(column) >= 0)

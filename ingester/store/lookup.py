@@ -1,4 +1,4 @@
-"""Set-based questions about stored records: which records keys name, and who has a unique value.
+"""Set-based questions about stored records: which records keys name, what they hold, and who has a unique value.
 
 Values come as one batch, which the caller bounds, and go to the database in a single statement: as a JSON array on
 SQLite, as arrays on PostgreSQL. Nothing is written, not even a temporary table.
@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import time
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from sqlalchemy import Connection, text
+from sqlalchemy import JSON, Connection, text
 
+from ingester.checks.cast import cast_type
 from ingester.ruleset.model import Entity, Field
 from ingester.store.database import is_postgres
 from ingester.store.entity_table import column_type
@@ -23,6 +25,7 @@ from ingester.store.scope import IN_SCOPE, Scope
 from ingester.store.statement import quoted, to_sqlite, to_text
 
 Ids = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
 
 
 def record_ids(
@@ -50,33 +53,86 @@ def record_ids(
 
 def holders(
     connection: Connection, entity: Entity, field: Field, values: pa.RecordBatch, scope: Scope
-) -> tuple[Ids, list[pa.Array]]:
-    """Which rows of `values` want a unique value that a stored record of another key has; and those records' keys.
+) -> tuple[Ids, pa.RecordBatch]:
+    """Which rows of `values` want a unique value that a stored record of another key has; that record's id and key.
 
     The columns of `values` are the field's value and the row's own key, without nulls; the keys come in the same form.
     """
     keys = [entity.field(name) for name in entity.primary_key]
     given, parameters = _wanted(connection, [field, *keys], values)
     own = " AND ".join(f"t.{quoted(key.column)} = w.c{i + 1}" for i, key in enumerate(keys)) or "1 = 0"
-    stored = ", ".join(f"t.{quoted(key.column)}" for key in keys)
+    stored = "".join(f", t.{quoted(key.column)}" for key in keys)
     query = (
-        f"SELECT w.position{', ' if keys else ''}{stored} FROM {given} AS w CROSS JOIN {quoted(entity.table)} AS t "
+        f"SELECT w.position, t.id{stored} FROM {given} AS w CROSS JOIN {quoted(entity.table)} AS t "
         f"WHERE {IN_SCOPE} AND t.{quoted(field.column)} = w.c0 AND NOT ({own}) ORDER BY w.position"
     )
     found = connection.execute(text(query), {**scope.parameters, **parameters}).fetchall()
     positions = np.array([row[0] for row in found], np.int64)
-    stored_keys = [_typed([row[i] for row in found], values.column(i).type) for i in range(1, len(keys) + 1)]
-    return positions, stored_keys
+    columns = [pa.array([row[1] for row in found], pa.int64())]
+    columns += [_typed([row[i + 1] for row in found], values.column(i).type) for i in range(1, len(keys) + 1)]
+    return positions, pa.RecordBatch.from_arrays(columns, names=["id", *(key.column for key in keys)])
+
+
+def stored_values(
+    connection: Connection, entity: Entity, fields: Sequence[Field], keys: pa.RecordBatch, scope: Scope
+) -> tuple[Mask, list[pa.Array]]:
+    """Which rows of `keys` name a stored record; what it has in each of `fields`, typed as a cell, null without one.
+
+    `keys` has no nulls, and the columns of the entity's key.
+    """
+    own = [entity.field(name) for name in entity.primary_key]
+    same = " AND ".join(f"t.{quoted(field.column)} = w.c{i}" for i, field in enumerate(own))
+    postgres = is_postgres(connection)
+    given, parameters = _wanted(connection, own, keys)
+    said = "".join(f", {_as_cell(field, i, postgres=postgres)}" for i, field in enumerate(fields))
+    members = {f"member{i}": _member(field.name, postgres=postgres) for i, field in enumerate(fields) if field.is_extra}
+    query = (
+        f"SELECT w.position{said} FROM {given} AS w CROSS JOIN {quoted(entity.table)} AS t WHERE {IN_SCOPE} AND {same}"
+    )
+    found = connection.execute(text(query), {**scope.parameters, **parameters, **members}).fetchall()
+    at = np.full(keys.num_rows, -1, np.int64)
+    at[[row[0] for row in found]] = np.arange(len(found))
+    places = pa.array(at, mask=at < 0)
+    columns = []
+    for i, field in enumerate(fields, start=1):
+        values = [row[i] for row in found]
+        columns.append(_typed([_unquoted(each) for each in values] if field.is_extra else values, cast_type(field)))
+    return at >= 0, [column.take(places) for column in columns]
+
+
+def _as_cell(field: Field, number: int, *, postgres: bool) -> str:
+    """What a record has in a field; of JSON its text."""
+    if field.is_extra:
+        member = f"t.extra -> {f'CAST(:member{number} AS text)' if postgres else f':member{number}'}"
+        return f"CAST({member} AS text)" if postgres else member
+    column = f"t.{quoted(field.column)}"
+    return f"CAST({column} AS text)" if postgres and isinstance(column_type(field), JSON) else column
+
+
+def _member(name: str, *, postgres: bool) -> str:
+    return name if postgres else f'$."{name}"'
+
+
+def _unquoted(value: str | None) -> str | None:
+    """A member of a JSON object as the text that a cell has."""
+    if value is None or value == "null":
+        return None
+    return str(json.loads(value)).removesuffix("Z") if value.startswith('"') else value
 
 
 def _typed(values: list[Any], kind: pa.DataType) -> pa.Array:
     """Values of the database as the typed column that they were stored from."""
+    first = next((value for value in values if value is not None), None)
+    if first is None:
+        return pa.nulls(len(values), kind)
     if pa.types.is_string(kind):
-        return pa.array([value if isinstance(value, str) else f"{value:f}" for value in values], kind)
-    if values and isinstance(values[0], str):  # a moment, a date or a time on SQLite
+        return pa.array([value if isinstance(value, str | None) else f"{value:f}" for value in values], kind)
+    if isinstance(first, str) and pa.types.is_time(kind):  # Arrow reads none
+        return pa.array([None if value is None else time.fromisoformat(value) for value in values], kind)
+    if isinstance(first, str):  # a moment or a date on SQLite, or a member of a JSON object
         naive = pa.timestamp("us") if pa.types.is_timestamp(kind) else kind
         return pc.cast(pc.cast(pa.array(values), naive), kind)
-    return pc.cast(pa.array(values), kind) if values else pa.array([], kind)
+    return pc.cast(pa.array(values), kind)
 
 
 def _wanted(connection: Connection, fields: Sequence[Field], values: pa.RecordBatch) -> tuple[str, dict[str, Any]]:

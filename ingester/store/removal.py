@@ -6,6 +6,7 @@ so that no index slows down every import for the sake of the few that delete.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -93,13 +94,17 @@ class Cleanup:
     """What an `overwrite` removes: the records of its scope whose key no row of the file has. A context manager.
 
     `batches` are the rows whose keys could be read, good or not: the key's columns, the id columns of references to the
-    entity's own records: null in rows that change nothing there, 0 in those that erase it.
+    entity's own records: null in rows that change nothing there, 0 in those that erase it. `cautious`: rows may yet be
+    refused, so that what they refer to stays, and what their records refer to now as well.
     """
 
-    def __init__(self, connection: Connection, target: Target, referring: Referring, batches: Batches) -> None:
+    def __init__(
+        self, connection: Connection, target: Target, referring: Referring, batches: Batches, *, cautious: bool = False
+    ) -> None:
         self._connection = connection
         self._target = target
         self._referring = referring
+        self._cautious = cautious
         key = key_columns(target.entity) if target.keyed else ()
         self._staging = Staging(connection, target, (*key, *target.own_references))
         self._batches = batches
@@ -164,6 +169,17 @@ class Cleanup:
                     count += self._run(f"DELETE FROM {self.name} WHERE id IN ({staying})")
         return Kept(by, count, tuple("|".join(map(str, row)) for row in first))
 
+    def among(self, ids: _Numbers) -> npt.NDArray[np.bool_]:
+        """Which of these records are to go."""
+        if self._postgres:
+            given, wanted = "unnest(CAST(:ids AS bigint[])) WITH ORDINALITY AS w(value, place)", ids.tolist()
+        else:
+            given, wanted = "(SELECT key + 1 AS place, value FROM json_each(:ids)) AS w", json.dumps(ids.tolist())
+        query = f"SELECT w.place - 1 FROM {given} JOIN {self.name} AS l ON l.id = w.value"
+        leaving = np.zeros(len(ids), np.bool_)
+        leaving[[row[0] for row in self._connection.execute(text(query), {"ids": wanted})]] = True
+        return leaving
+
     def apply(self) -> int:
         """Remove what is to go; how many records that were."""
         return self._run(
@@ -192,6 +208,8 @@ class Cleanup:
         given = {name: f"s.{quoted(name)}" for name in key_columns(self._target.entity)}
         same = self._target.same_record(given)
         said = f"AND NOT EXISTS (SELECT 1 FROM {staged} AS s WHERE {same} AND s.{column} IS NOT NULL)"
+        if self._cautious:
+            said = ""
         from_file = f"SELECT s.{column} FROM {staged} AS s JOIN {self.name} AS l ON l.id = s.{column} UNION "
         if key.id_column not in self._target.columns:
             said = from_file = ""

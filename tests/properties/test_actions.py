@@ -11,7 +11,7 @@ import io
 import itertools
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -62,6 +62,9 @@ foreignKeys:
   - {fields: twin_external_id, reference: {resource: item, fields: external_id}, scope: tenant}
   - {fields: kind_external_id, reference: {resource: kind, fields: external_id}}
   - {fields: [region, code], reference: {resource: place, fields: [region, code]}}
+checks:
+  - {code: too_dear, assert: price < stock + 1, fields: [price], message: Too dear}
+  - {code: no_sku, assert: "label != 'y' or sku is not None", fields: [sku], message: Needs a SKU}
 """,
 }
 FIELDS = {
@@ -192,6 +195,18 @@ def value(name: str, cell: str, *, label_required: bool) -> tuple[object, bool]:
     return cell, False
 
 
+def _is_too_dear(item: Record) -> bool:
+    price, stock = item["price"], item["stock"]
+    return isinstance(price, Decimal) and isinstance(stock, int) and not price < stock + 1
+
+
+#: Code, the field that is named, the fields that are asked for, and which items fail.
+CHECKS: list[tuple[str, str, set[str], Callable[[Record], bool]]] = [
+    ("too_dear", "price", {"price", "stock"}, _is_too_dear),
+    ("no_sku", "sku", {"label", "sku"}, lambda item: item["label"] == "y" and item["sku"] is None),
+]
+
+
 class Model:
     """One import of a file into a shop."""
 
@@ -200,6 +215,8 @@ class Model:
         self.told = Told()
         self.columns = [name for name in file.columns if action is not Action.DELETE or name == "external_id"]
         self.rows: dict[int, Record] = {}
+        #: The cells of each row that are not of their type.
+        self.unread: dict[int, set[str]] = {}
         self.stored = {name: record for name, record in shop.records[file.entity].items() if name[0] == MINE}
 
     def run(self) -> Told:
@@ -231,6 +248,8 @@ class Model:
             pairs = zip(self.file.columns, cells, strict=True)
             said = {name: value(name, cell, label_required=required) for name, cell in pairs}
             self.rows[number] = {name: said[name][0] for name in self.columns}
+            cells_of = dict(zip(self.file.columns, cells, strict=True))
+            self.unread[number] = {name for name in self.columns if cells_of[name] and said[name][0] is None}
             if any(said[name][1] for name in self.columns):
                 self.told.errors.add(number)
 
@@ -250,6 +269,9 @@ class Model:
 
     def judge(self) -> None:
         """What rows say of other records; a row may lean on another row and falls when that one does."""
+        failing = list(self.of_checks()) if self.file.entity == "item" else []
+        self.told.errors |= {number for number, _, _ in failing}
+        self.told.notices.update(failing)
         wrong, leaning = list(self.of_themselves()), []
         for found, on in [*self.of_others(), *self.of_values(), *self.of_referring()]:
             if on:
@@ -265,6 +287,34 @@ class Model:
         told.notices.update(wrong)
         told.notices.update(fallen)
         told.duplicates -= told.errors
+
+    def of_checks(self) -> Iterator[Found]:
+        """Rows that make a record which the rules forbid, whichever record they may be about."""
+        if self.action is Action.DELETE:
+            return
+        nothing: Record = dict.fromkeys(FIELDS["item"])
+        for number, row in self.rows.items():
+            said = {name: given for name, given in row.items() if given is not None}
+            said |= dict.fromkeys(self.unread[number])
+            new = {**nothing, "stock": 7, **said}
+            known = self.stored.get(self.name(row))
+            if self.erases:
+                said = {**row, **said}
+            if self.action is Action.CREATE:
+                afters = [new]
+            elif row["external_id"] is None or (self.action is Action.UPDATE and not known):
+                # About nobody knows which record: wrong whatever that one holds.
+                some = {**nothing, "sku": "some", "label": "x", "price": Decimal(0), "stock": 0}
+                afters = [{**each, **said} for each in (nothing, some)] + ([new] if not self.erases else [])
+            else:
+                afters = [{**known, **said} if known else new]
+            for code, column, uses, fails in CHECKS:
+                if known and self.action is not Action.CREATE and not uses & set(self.columns):
+                    continue
+                if uses & self.unread[number] and code == "too_dear":
+                    continue
+                if all(fails(each) for each in afters):
+                    yield number, code, column
 
     def of_themselves(self) -> Iterator[Found]:
         for number, row in self.rows.items():
@@ -303,16 +353,29 @@ class Model:
             return
         good = {n: row for n, row in self.rows.items() if self.told.good(n)}
         often = Counter(row["sku"] for row in good.values())
+        leaving = self.surely_leaving()
         for number, row in good.items():
             if row["sku"] is None:
                 continue
             if often[row["sku"]] > 1:
                 yield (number, "not_unique", "sku"), 0
             for holder, record in self.stored.items():
-                if record["sku"] == row["sku"] and holder != self.name(row):
+                if record["sku"] == row["sku"] and holder != self.name(row) and holder not in leaving:
                     # Its own row gives the holder another value, or takes the value from it.
                     frees = [n for n, r in good.items() if self.name(r) == holder and (self.erases or r["sku"])]
                     yield (number, "value_taken", "sku"), frees[0] if frees else 0
+
+    def surely_leaving(self) -> set[Name]:
+        """Records that an overwrite removes, whichever of its rows may yet be refused."""
+        if self.action is not Action.OVERWRITE or self.keeps_all():
+            return set()
+        refers = list(self.shop.referring(self.file.entity))
+        for number, row in self.rows.items():
+            for columns, (entity, _) in self.references():
+                found = self.shop.find(entity, tuple(row[name] for name in columns), anywhere="twin" in columns[0])
+                if entity == self.file.entity and self.told.good(number) and isinstance(found, tuple):
+                    refers.append((entity, self.name(row), found))
+        return self.leaving(refers)[0]
 
     def of_referring(self) -> Iterator[tuple[Found, int]]:
         if self.action is not Action.DELETE:
@@ -351,20 +414,29 @@ class Model:
         self.told.counts["updated" if changed else "skipped"] += 1
         self.told.touched |= {name} if changed else set()
 
-    def clean(self) -> None:
-        if any(row["external_id"] is None for row in self.rows.values()) or len(self.rows) < len(self.file.rows):
-            self.told.notices[0, "cleanup_skipped", ""] += 1
-            return
-        records = self.shop.records[self.file.entity]
+    def keeps_all(self) -> bool:
+        """Whether a row may be about any record."""
+        return any(row["external_id"] is None for row in self.rows.values()) or len(self.rows) < len(self.file.rows)
+
+    def leaving(self, refers: list[tuple[str, Name, Name]]) -> tuple[set[Name], set[str]]:
+        """The records without a row which nobody who stays refers to; and what kinds of records kept others."""
         leaving = set(self.stored) - {self.name(row) for row in self.rows.values()}
         kept_by: set[str] = set()
         while kept := {
             (entity, whom)
-            for entity, who, whom in self.shop.referring(self.file.entity)
+            for entity, who, whom in refers
             if whom in leaving and not (entity == self.file.entity and who in leaving)
         }:
             kept_by |= {entity for entity, _ in kept}
             leaving -= {whom for _, whom in kept}
+        return leaving, kept_by
+
+    def clean(self) -> None:
+        if self.keeps_all():
+            self.told.notices[0, "cleanup_skipped", ""] += 1
+            return
+        records = self.shop.records[self.file.entity]
+        leaving, kept_by = self.leaving(list(self.shop.referring(self.file.entity)))
         for name in leaving:
             del records[name]
         self.told.notices.update((0, "kept_referenced", "") for _ in kept_by)
@@ -459,6 +531,7 @@ def assert_foretold(report: Report, told: Told, file: File) -> None:
 LATE = {
     *("identical_row", "duplicate_row", "already_exists", "not_found", "incomplete_reference", "ambiguous_reference"),
     *("reference_not_found", "not_unique", "value_taken", "still_referenced", "cleanup_skipped", "kept_referenced"),
+    *("too_dear", "no_sku"),
 }
 
 

@@ -133,7 +133,7 @@ def test_an_assertion_is_worked_out_exactly(assertion: str, rows: list[tuple[Any
         ).slice(1)
         for index, field in enumerate(FIELDS)
     }
-    findings = CompiledEntity(entity, today=date(2026, 1, 1)).check(columns).findings
+    findings = CompiledEntity(entity, today=date(2026, 1, 1)).check(columns).asserted
     found = [position for finding in findings for position in finding.positions.tolist()]
     tree = ast.parse(assertion, mode="eval").body
     named = [
@@ -141,3 +141,32 @@ def test_an_assertion_is_worked_out_exactly(assertion: str, rows: list[tuple[Any
         for row in rows
     ]
     assert found == [index for index, row in enumerate(named) if worked_out(tree, row) is False]
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    ASSERTIONS.filter(names),
+    st.lists(st.tuples(NUMBERS, NUMBERS, INTEGERS, NUMBERS, NUMBERS, INTEGERS), min_size=1, max_size=6),
+    st.sets(st.sampled_from([field.name for field in FIELDS])),
+)
+def test_what_is_told_before_stored_values_are_known_stays_true(
+    assertion: str, rows: list[tuple[Any, ...]], absent: set[str]
+) -> None:
+    check = Check(code="wrong", assertion=assertion, fields=("x",), message="Wrong")
+    entity = Entity(catalogue="c", name="e", fields=(*FIELDS, Field(name="other")), checks=(check,))
+    said = [dict(zip((field.name for field in FIELDS), row[:3], strict=True)) for row in rows]
+    stored = [dict(zip((field.name for field in FIELDS), row[3:], strict=True)) for row in rows]
+    columns = {"other": pa.array(["a"] * len(rows), pa.string())} | {
+        name: pa.array([None if row[name] is None else f"{Decimal(row[name]):f}" for row in said], pa.string())
+        for name in (field.name for field in FIELDS)
+        if name not in absent
+    }
+    checked = CompiledEntity(entity, today=date(2026, 1, 1), creates=False).check(columns)
+    wrong = {position for finding in checked.asserted for position in finding.positions.tolist()}
+    undecided = {position for each in checked.undecided for position in each.positions.tolist()}
+    tree = ast.parse(assertion, mode="eval").body
+    for index, (row, record) in enumerate(zip(said, stored, strict=True)):
+        after = {name: record[name] if name in absent or row[name] is None else row[name] for name in row}
+        known = {name: None if value is None else Fraction(value) for name, value in after.items()}
+        if index not in undecided and not all(name in absent for name in names(assertion)):
+            assert (worked_out(tree, known) is False) == (index in wrong)

@@ -269,3 +269,27 @@ def test_an_update_may_not_erase_what_is_required(engine: Engine) -> None:
     assert counts(engine.take("items.csv", "external_id,price\nA,\n", action=Action.UPDATE, empty_erases=True)) == {
         "updated": 1
     }
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_an_overwrite_may_give_a_value_of_a_record_that_it_removes_to_another(engine: Engine, dry_run: bool) -> None:
+    engine.take("items.csv", "external_id,label,sku\nA,a,one\nB,b,two\nC,c,three\n")
+    report = engine.take(
+        "items.csv", "external_id,label,sku\nB,b,one\nC,c,three\n", action=Action.OVERWRITE, dry_run=dry_run
+    )
+    assert (codes(report), counts(report)) == ([], {"updated": 1, "skipped": 1, "removed": 1})
+
+
+def test_an_overwrite_keeps_the_values_of_records_that_it_keeps(engine: Engine) -> None:
+    engine.take("categories.csv", "external_id,label,slug\nA,a,one\nB,b,two\nC,c,three\nD,d,\n")
+    engine.take("items.csv", "external_id,label,category_external_id\nI,i,A\n")
+    rows = "external_id,label,slug\nB,b,two\nC,c,one\nD,d,three\n"
+    report = engine.take("categories.csv", rows, action=Action.OVERWRITE)
+    # C cannot have the value of A, to which an item refers, and so D cannot have that of C.
+    assert [each for each in codes(report) if each[0]] == [("2", "value_taken"), ("3", "value_taken")]
+
+
+def test_an_overwrite_that_removes_nothing_takes_no_values_from_what_stays(engine: Engine) -> None:
+    engine.take("items.csv", "external_id,label,sku\nA,a,one\nB,b,two\n")
+    report = engine.take("items.csv", "external_id,label,sku\nB,b,one\n,x,\n", action=Action.OVERWRITE)
+    assert ("1", "value_taken") in codes(report)

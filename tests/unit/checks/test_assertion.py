@@ -29,12 +29,12 @@ FIELDS = (
 TODAY = date(2026, 11, 21)
 
 
-def found(assertion: str, *, absent_is_null: bool = True, **kwargs: Any) -> list[Finding]:
+def found(assertion: str, *, creates: bool = True, **kwargs: Any) -> list[Finding]:
     check = Check(code="wrong", assertion=assertion, fields=("total",), message="It is wrong", hint="Mend it.")
     entity = Entity(catalogue="c", name="e", fields=FIELDS, checks=(check,))
-    compiled = CompiledEntity(entity, today=TODAY, absent_is_null=absent_is_null)
+    compiled = CompiledEntity(entity, today=TODAY, creates=creates)
     columns = {name.replace("__", "."): pa.array(cells, pa.string()) for name, cells in kwargs.items()}
-    return [finding for finding in compiled.check(columns).findings if finding.code == "wrong"]
+    return compiled.check(columns).asserted
 
 
 def wrong(assertion: str, **kwargs: list[str | None]) -> list[int]:
@@ -156,9 +156,36 @@ def test_a_row_with_a_cell_that_failed_its_type_passes() -> None:
     assert wrong("phone is not None", phone=["nobody", "", "602 555 0134"]) == [1]
 
 
-def test_a_check_waits_for_a_file_that_has_all_of_its_columns() -> None:
-    assert found("price is not None and total > 0", absent_is_null=False, total=["1"]) == []
-    assert found("price is not None and total > 0", absent_is_null=False, total=["1"], price=[""]) != []
+def undecided(assertion: str, *, erases: bool = False, **kwargs: Any) -> list[int]:
+    """The rows whose stored values decide."""
+    check = Check(code="wrong", assertion=assertion, fields=("total",), message="It is wrong")
+    entity = Entity(catalogue="c", name="e", fields=FIELDS, checks=(check,))
+    compiled = CompiledEntity(entity, today=TODAY, creates=False, erases=erases)
+    columns = {name: pa.array(cells, pa.string()) for name, cells in kwargs.items()}
+    return [position for each in compiled.check(columns).undecided for position in each.positions.tolist()]
+
+
+def test_what_a_row_does_not_say_is_decided_by_what_is_stored() -> None:
+    assert undecided("total > price", total=["", "1", "2"], price=["5", "", "1"]) == [0, 1]
+    assert undecided("total > price", total=["1", ""]) == [0, 1]
+    assert undecided("total is not None", total=["", "1"]) == [0]
+    assert undecided("coalesce(total, price) > 1", total=["", "1"], price=["2", "2"]) == [0]
+    assert undecided("coalesce(name, 'x') == 'x'", name=["", "x"]) == [0]
+
+
+def test_what_a_row_says_may_be_enough() -> None:
+    assert undecided("total > 1 or price is not None", total=["2", "0"]) == [1]
+    assert undecided("total > 1 and price is not None", total=["2", "0"]) == [0]
+    assert found("total > 1 and price is not None", creates=False, total=["2", "0"])[0].positions.tolist() == [1]
+
+
+def test_a_cell_that_erases_is_null_whatever_is_stored() -> None:
+    assert undecided("total is not None", total=["", "1"], erases=True) == []
+    assert undecided("total > 1 or price > 1", total=["", "2"], erases=True) == [0]
+
+
+def test_a_cell_that_failed_its_type_is_decided_by_nothing() -> None:
+    assert undecided("total is not None or price > 1", total=["x", ""], price=["", ""]) == [1]
 
 
 def test_a_missing_column_of_a_new_record_is_null() -> None:
@@ -169,8 +196,10 @@ def test_a_missing_column_of_a_new_record_is_null() -> None:
     ]
 
 
-def test_a_check_without_any_of_its_columns_is_not_evaluated() -> None:
-    assert found("total is not None", name=["x"]) == []
+def test_a_check_without_any_of_its_columns_is_failed_by_new_records_alone() -> None:
+    assert wrong("total is not None", name=["x"]) == [0]
+    assert undecided("total is not None", name=["x"]) == [0]
+    assert undecided("total is None or total > 1", name=["x"]) == []
 
 
 def test_an_empty_batch_has_no_findings() -> None:
@@ -181,13 +210,13 @@ def test_a_slice_of_a_longer_column_is_read_from_its_own_start() -> None:
     check = Check(code="wrong", assertion="total == price", fields=("total",), message="Wrong")
     compiled = CompiledEntity(Entity(catalogue="c", name="e", fields=FIELDS, checks=(check,)))
     total, price = pa.array(["9", "1", "2.5"]).slice(1), pa.array(["1", "2.5", "9"]).slice(0, 2)
-    assert compiled.check({"total": total, "price": price}).findings == []
+    assert compiled.check({"total": total, "price": price}).asserted == []
 
 
 def test_a_warning_is_one() -> None:
     check = Check(code="odd", assertion="total > 0", fields=("total",), message="Odd", severity=Severity.WARNING)
     compiled = CompiledEntity(Entity(catalogue="c", name="e", fields=FIELDS, checks=(check,)))
-    assert [each.severity for each in compiled.check({"total": pa.array(["0"])}).findings] == [Severity.WARNING]
+    assert [each.severity for each in compiled.check({"total": pa.array(["0"])}).asserted] == [Severity.WARNING]
 
 
 def test_text_that_is_no_assertion_is_named() -> None:
@@ -198,7 +227,7 @@ def test_text_that_is_no_assertion_is_named() -> None:
 def test_today_is_the_day_in_the_feeds_timezone() -> None:
     check = Check(code="late", assertion="starts_on <= today()", fields=("starts_on",), message="Late")
     compiled = CompiledEntity(Entity(catalogue="c", name="e", fields=FIELDS, checks=(check,)), "Pacific/Kiritimati")
-    assert not compiled.check({"starts_on": pa.array(["2024-01-01"])}).findings
+    assert not compiled.check({"starts_on": pa.array(["2024-01-01"])}).asserted
 
 
 def test_sums_of_long_numbers_stay_exact_in_one_batch_with_short_ones() -> None:

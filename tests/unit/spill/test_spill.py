@@ -122,7 +122,7 @@ def test_streams_are_merged_by_row(tmp_path: Path) -> None:
     assert between(1, 3) == [(1, BAD_TYPE), (2, TOO_LARGE), (3, BAD_TYPE), (3, REQUIRED), (3, TOO_LARGE)]
     assert between(4, 8) == []
     assert between(4, 10) == [(9, REQUIRED), (10, TOO_LARGE)]
-    assert set(np.concatenate(list(notices.merged().rows(chunk=2))).tolist()) == {1, 2, 3, 9, 10}
+    assert set(np.concatenate(list(notices.merged().rows())).tolist()) == {1, 2, 3, 9, 10}
 
 
 def test_counts_are_exact_and_by_code_and_field_whatever_the_words(tmp_path: Path) -> None:

@@ -49,8 +49,8 @@ def taken(shop: Store, entity: Entity, rows: Sequence[Row], **whose: str) -> lis
     """Which of `rows` (from 1) want a value that another record has, and that record's key."""
     with shop.data.engine.connect() as connection:
         _, values = rows_batch(entity, ("code", *entity.primary_key), rows)
-        at, keys = holders(connection, entity, entity.field("code"), values, scope(**whose))
-        by = zip(*(key.to_pylist() for key in keys), strict=True) if keys else [()] * len(at)
+        at, found = holders(connection, entity, entity.field("code"), values, scope(**whose))
+        by = [tuple(record.values())[1:] for record in found.to_pylist()]
         return list(zip((at + 1).tolist(), by, strict=True))
 
 
