@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ingester.checks.cells import content, offsets
+from ingester.checks.fault import where_true
 
 _FULL_WIDTH = "\uff1d\uff0b\uff0d\uff20"
 _STARTS_FORMULA = "\\A'*[=+\\-@\\t\\r\\n\\x00" + _FULL_WIDTH + "]"
@@ -31,10 +32,9 @@ def neutralised(cells: pa.StringArray) -> pa.StringArray:
     at = np.flatnonzero(_SUSPECT[first] & (bounds[:-1] < bounds[1:]))
     if not at.size:
         return cells
-    suspects = cells.take(pa.array(at))
-    plain = pc.match_substring_regex(suspects, _PLAIN_NUMBER)
-    risky = pc.and_not(pc.match_substring_regex(suspects, _STARTS_FORMULA), plain)
-    changed = at[pc.fill_null(risky, False).to_numpy(zero_copy_only=False)]
+    # Of a column of phones all are plain: only what is left needs the other look.
+    at = at[where_true(pc.invert(pc.match_substring_regex(cells.take(pa.array(at)), _PLAIN_NUMBER)))]
+    changed = at[where_true(pc.match_substring_regex(cells.take(pa.array(at)), _STARTS_FORMULA))] if at.size else at
     if not changed.size:
         return cells
     mask = np.zeros(len(cells), np.bool_)
