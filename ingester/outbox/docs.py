@@ -184,7 +184,7 @@ def _rules(entity: Entity, field: Field) -> Iterator[str]:
     for key in entity.foreign_keys:
         if field.name in key.fields:
             where = " from any source" if key.scope is ReferenceScope.TENANT else ""
-            yield f"a {key.entity} that exists{where}"
+            yield f"an existing {key.entity}{where}"
     if field.is_extra:
         yield "your own column"
 

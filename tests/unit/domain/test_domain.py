@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from ingester.domain import errors, notice
@@ -49,6 +51,10 @@ def test_a_message_is_filled_in_and_a_customer_s_braces_are_left_alone() -> None
     assert notice.message("below_minimum", expected="5") == "Value must be at least 5"
     with pytest.raises(KeyError):
         notice.message("no_such_code")
+
+
+def test_no_message_has_an_article_before_a_name_that_may_begin_with_any_letter() -> None:
+    assert not [each.code for each in notice.CATALOGUE.values() if re.search(r"\ban? \{", each.message, re.IGNORECASE)]
 
 
 def test_codes_are_unique() -> None:
