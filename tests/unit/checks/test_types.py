@@ -187,6 +187,23 @@ def test_a_boolean_has_the_fields_own_words() -> None:
     assert read(field, "yes", "Y", "no", "true", "1", "YES") == [True, True, False, WRONG, WRONG, WRONG]
 
 
+@pytest.mark.parametrize(
+    ("true", "false", "said"),
+    [
+        (("yes", "Yes", "Y", "YES"), ("no", "No"), "yes | no | Y"),
+        (("on",), ("off", "0", "none"), "on | off | 0 | none"),
+        (tuple("abcdef"), tuple("uvwxyz"), "a | u | b | v | c | w | d | x | …"),
+        (tuple("abcd"), tuple("wxyz"), "a | w | b | x | c | y | d | z"),
+    ],
+)
+def test_a_wrong_boolean_is_answered_with_words_that_are_taken(
+    true: tuple[str, ...], false: tuple[str, ...], said: str
+) -> None:
+    field = Field(name="f", type=FieldType.BOOLEAN, true_values=true, false_values=false)
+    checked = CompiledEntity(Entity(catalogue="c", name="e", fields=(field,))).check({"f": pa.array(["?"])})
+    assert [finding.message for finding in checked.findings] == [f"Invalid boolean. Expected {said}"]
+
+
 def test_binary_is_base64_with_its_padding() -> None:
     field = Field(name="f", format="binary")
     assert read(field, "aGVsbG8=", "AA==", "abcd") == ["aGVsbG8=", "AA==", "abcd"]

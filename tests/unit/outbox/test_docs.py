@@ -118,6 +118,10 @@ def test_a_dictionary_says_what_is_checked() -> None:
     [
         (Field(name="f", type=FieldType.BOOLEAN), "true or 1 for true, false or 0 for false"),
         (Field(name="f", type=FieldType.BOOLEAN, true_values=("Y",), false_values=("N",)), "Y for true, N for false"),
+        (
+            Field(name="f", type=FieldType.BOOLEAN, true_values=("Y", "yes", "y"), false_values=("no", "NO")),
+            "Y or yes for true, no for false",
+        ),
         (Field(name="f", type=FieldType.NUMBER), "decimal number, as 1234.50"),
         (
             Field(name="f", type=FieldType.NUMBER, decimal_char=",", group_char=".", bare_number=False),
