@@ -536,13 +536,6 @@ DIFFERENCES = (
         cell='["1", true]',
     ),
     _THEM(
-        name="coordinates are numbers as in other cells",
-        applies=_of({FieldType.GEOPOINT}, r"[\[,:]\s*[+-]?(0[0-9]|\.|(?<=\+))", "array", "object"),
-        reason="JSON has no `+90`, `.5` and `007`; nothing else can be meant by them.",
-        field={"type": "geopoint", "format": "array"},
-        cell="[180, +90]",
-    ),
-    _THEM(
         name="a position may have a height",
         applies=_of({FieldType.GEOJSON}, r"\[\s*-?[0-9.]+\s*,\s*-?[0-9.]+\s*,\s*-?[0-9.]+"),
         reason="RFC 7946, section 3.1.1, allows it; the profile that frictionless has does not.",
