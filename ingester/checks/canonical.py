@@ -7,6 +7,7 @@ else `1.5e400`: equal ones are equal texts, as they are equal values for Postgre
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -28,6 +29,9 @@ _ESCAPED = np.isin(np.arange(256), [*range(0x20), ord('"'), ord("\\")])
 #: Digits as written and powers of ten of a number inside of JSON; those of other cells have limits of their own.
 _MOST_DIGITS, _MOST_TENS = 1_000, 1_000
 
+#: Those of JSON's numbers that are canonical when they are short.
+_USUAL = re.compile(r"0|-?[1-9][0-9]*|-?[0-9]+\.[0-9]*[1-9]")
+
 
 class Digits(str):
     """The canonical text of a JSON number: a float would round it."""
@@ -48,6 +52,8 @@ def read(text: str) -> Json:
 
 def _number(text: str) -> Digits:
     """The canonical number; ValueError for one that PostgreSQL would have to write out in thousands of digits."""
+    if len(text) <= MAX_DIGITS and _USUAL.fullmatch(text):
+        return Digits(text)
     mantissa, _, exponent = text.lower().partition("e")
     whole, _, fraction = mantissa.removeprefix("-").partition(".")
     written = whole + fraction

@@ -45,7 +45,7 @@ def _beyond_local(text: pa.StringArray, limit: int) -> Positions:
     if not long.size:
         return long
     at = pc.find_substring(text.take(pa.array(long)), "@")
-    return long[at.to_numpy() > limit]
+    return long[where_true(pc.greater(at, limit))]
 
 
 def _has_nul(text: pa.StringArray) -> bool:
