@@ -16,6 +16,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ingester.domain.errors import UsageError
+from ingester.domain.name import refuse_odd_source
 from ingester.domain.status import REMOVAL_GUARD_PERCENT, Action, DuplicateHandling
 from ingester.ruleset.choice import choose, refuse_senseless
 from ingester.ruleset.model import RuleSet
@@ -38,7 +39,7 @@ class Declared(BaseModel):
     entity: str
     catalogue: str | None = None
     pattern: str = Field(min_length=1)
-    source: str | None = Field(default=None, min_length=1)
+    source: str | None = None
     action: Action = Action.MERGE
     duplicate_handling: DuplicateHandling = DuplicateHandling.IGNORE_ALL
     empty_erases: bool = False
@@ -51,6 +52,8 @@ class Declared(BaseModel):
         catalogues = [rules.catalogues[name] for name in tenant.catalogues if name in rules.catalogues]
         entity = choose(catalogues, self.entity, self.catalogue)
         refuse_senseless(entity, self.action)
+        if self.source is not None:
+            refuse_odd_source(self.source)
         if "/" in self.pattern:
             raise UsageError(f"the pattern '{self.pattern}' has a /", fix="It is compared with the file's name alone.")
         said = self.model_dump(include=set(WORDS)) | {"catalogue": entity.catalogue, "entity": entity.name}

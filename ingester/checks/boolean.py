@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ingester.checks.fault import Fault, Typed, where_true
+from ingester.ruleset.model import Field
+
+#: Words that a message names; the data dictionary has them all.
+_NAMED = 8
 
 
 class BooleanCast:
-    """One of the true or false values, exactly → bool."""
+    """One of a field's true or false values, exactly → bool."""
 
-    def __init__(self, true_values: Sequence[str], false_values: Sequence[str]) -> None:
-        self._words = pa.array([*true_values, *false_values], pa.string())
-        self._true_count = len(true_values)
-        self._expected = f"boolean. Expected {true_values[0]} | {false_values[0]}"
+    def __init__(self, field: Field) -> None:
+        self._words = pa.array([*field.true_values, *field.false_values], pa.string())
+        self._true_count = len(field.true_values)
+        pairs = itertools.zip_longest(*field.words)
+        words = [word for pair in pairs for word in pair if word is not None]
+        named = words[:_NAMED] + ["…"] * (len(words) > _NAMED)
+        self._expected = f"boolean. Expected {' | '.join(named)}"
 
     def __call__(self, text: pa.StringArray) -> Typed:
         """Cast one column."""

@@ -1,8 +1,13 @@
-"""Canonical JSON: no blanks, members sorted by name, numbers as they were written. Each distinct text is read once."""
+"""Canonical JSON: no blanks, members sorted by name, one text for each number. Each distinct text is read once.
+
+A number is plain as those of other cells are (`ingester.checks.number`) while as many digits as they may have suffice,
+else `1.5e400`: equal ones are equal texts, as they are equal values for PostgreSQL's jsonb, and no digit is lost.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -12,6 +17,7 @@ import pyarrow.compute as pc
 
 from ingester.checks.cells import replaced, within
 from ingester.checks.fault import Fault, Typed, where_true
+from ingester.checks.number import MAX_DIGITS
 
 #: A value of JSON: deeper ones are refused by Python's own limit of recursion.
 Json = dict[str, "Json"] | list["Json"] | str | int | bool | None
@@ -20,12 +26,15 @@ Json = dict[str, "Json"] | list["Json"] | str | int | bool | None
 _ESCAPED = np.isin(np.arange(256), [*range(0x20), ord('"'), ord("\\")])
 
 
-#: Of a number inside of JSON; those of other cells have limits of their own.
-_MAX_DIGITS, _MAX_EXPONENT = 1_000, 1_000
+#: Digits as written and powers of ten of a number inside of JSON; those of other cells have limits of their own.
+_MOST_DIGITS, _MOST_TENS = 1_000, 1_000
+
+#: Those of JSON's numbers that are canonical when they are short.
+_USUAL = re.compile(r"0|-?[1-9][0-9]*|-?[0-9]+\.[0-9]*[1-9]")
 
 
 class Digits(str):
-    """A JSON number as it was written: a float would round it."""
+    """The canonical text of a JSON number: a float would round it."""
 
     __slots__ = ()
 
@@ -42,11 +51,32 @@ def read(text: str) -> Json:
 
 
 def _number(text: str) -> Digits:
-    """A number as it is written; ValueError for one that PostgreSQL would have to write out in thousands of digits."""
-    digits, _, exponent = text.lower().partition("e")
-    if len(digits) > _MAX_DIGITS or abs(int(exponent or 0)) > _MAX_EXPONENT:
-        raise ValueError("a number is too large")
-    return Digits(text)
+    """The canonical number; ValueError for one that PostgreSQL would have to write out in thousands of digits."""
+    if len(text) <= MAX_DIGITS and _USUAL.fullmatch(text):
+        return Digits(text)
+    mantissa, _, exponent = text.lower().partition("e")
+    whole, _, fraction = mantissa.removeprefix("-").partition(".")
+    written = whole + fraction
+    if len(written) > _MOST_DIGITS:
+        raise ValueError("a number has too many digits")
+    digits = written.lstrip("0")
+    # Digits before the point: of 0.05 there are -1.
+    before = len(whole) - len(written) + len(digits) + int(exponent or 0)
+    digits = digits.rstrip("0")
+    if not digits:
+        return Digits("0")
+    if abs(before - 1) > _MOST_TENS:
+        raise ValueError("a number is too large or too small")
+    return Digits("-" * text.startswith("-") + _shown(digits, before))
+
+
+def _shown(digits: str, before: int) -> str:
+    """The canonical text of a positive number; its digits neither begin nor end with a zero."""
+    if max(before, len(digits) - before) > MAX_DIGITS:
+        return f"{digits[0]}.{digits[1:]}".removesuffix(".") + f"e{before - 1}"
+    point = max(before, 0)
+    whole, fraction = digits[:point].ljust(point, "0"), "0" * -before + digits[point:]
+    return f"{whole or 0}.{fraction}".removesuffix(".")
 
 
 def write(value: Json) -> str:

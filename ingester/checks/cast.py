@@ -50,7 +50,7 @@ def cast_of(field: Field, timezone: str) -> Cast:
         case FieldType.INTEGER | FieldType.NUMBER:
             return _number(field)
         case FieldType.BOOLEAN:
-            return BooleanCast(field.true_values, field.false_values)
+            return BooleanCast(field)
         case FieldType.DATE | FieldType.TIME | FieldType.DATETIME:
             return _temporal(field, timezone)
         case FieldType.YEAR:

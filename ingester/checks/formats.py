@@ -13,15 +13,20 @@ class Format:
     pattern: str
     #: Bytes; None if there is no limit.
     max_length: int | None = None
+    #: Bytes before the first `@`.
+    max_local: int | None = None
 
 
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
 
 #: Dot-atom "@" host name of at least two labels, the last beginning with a letter: RFC 5322 section 3.4.1 and
-#: RFC 1123 section 2.1, 254 bytes in all (RFC 5321). Narrower than the RFC, as every web form is: no quoted local
-#: part, no comment, no address literal; no mailbox beyond ASCII (RFC 6531), an international domain as `xn--`.
-EMAIL = Format("invalid_email", rf"\A{_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+[A-Za-z](?:[A-Za-z0-9-]*[A-Za-z0-9])\z", 254)
+#: RFC 1123 section 2.1, 64 bytes before the `@` and 254 in all (RFC 5321 section 4.5.3.1). Narrower than the RFC, as
+#: every web form is: no quoted local part, no comment, no address literal; no mailbox beyond ASCII (RFC 6531), an
+#: international domain as `xn--`.
+EMAIL = Format(
+    "invalid_email", rf"\A{_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+[A-Za-z](?:[A-Za-z0-9-]*[A-Za-z0-9])\z", 254, 64
+)
 
 #: RFC 3986 section 4.3 with letters beyond ASCII (RFC 3987): a scheme, and what may follow it; after `//` an
 #: authority, except for `file`. Does not take the parts apart any further.

@@ -11,15 +11,18 @@ from ingester.checks.number import cast_number
 
 _AROUND = f"[{BLANKS}]*"
 _NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)"
-_LON, _LAT = rf"(?P<lon>{_NUMBER})", rf"(?P<lat>{_NUMBER})"
-_COMMA, _COLON = f"{_AROUND},{_AROUND}", f"{_AROUND}:{_AROUND}"
-#: Some of a cell's texts may be the object's in either order.
+#: Of JSON, RFC 8259: blanks (section 2), and numbers without an exponent (section 6).
+_GAP = r"[ \t\r\n]*"
+_PLAIN = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?"
+_LON, _LAT = rf"(?P<lon>{_PLAIN})", rf"(?P<lat>{_PLAIN})"
+_COMMA, _COLON = f"{_GAP},{_GAP}", f"{_GAP}:{_GAP}"
+#: The members of an object stand in either order.
 _FORMATS = {
-    "default": (rf"\A{_AROUND}{_LON}{_COMMA}{_LAT}{_AROUND}\z",),
-    "array": (rf"\A{_AROUND}\[{_AROUND}{_LON}{_COMMA}{_LAT}{_AROUND}\]{_AROUND}\z",),
+    "default": (rf"\A{_AROUND}(?P<lon>{_NUMBER}){_AROUND},{_AROUND}(?P<lat>{_NUMBER}){_AROUND}\z",),
+    "array": (rf"\A{_GAP}\[{_GAP}{_LON}{_COMMA}{_LAT}{_GAP}\]{_GAP}\z",),
     "object": (
-        rf'\A{_AROUND}\{{{_AROUND}"lon"{_COLON}{_LON}{_COMMA}"lat"{_COLON}{_LAT}{_AROUND}\}}{_AROUND}\z',
-        rf'\A{_AROUND}\{{{_AROUND}"lat"{_COLON}{_LAT}{_COMMA}"lon"{_COLON}{_LON}{_AROUND}\}}{_AROUND}\z',
+        rf'\A{_GAP}\{{{_GAP}"lon"{_COLON}{_LON}{_COMMA}"lat"{_COLON}{_LAT}{_GAP}\}}{_GAP}\z',
+        rf'\A{_GAP}\{{{_GAP}"lat"{_COLON}{_LAT}{_COMMA}"lon"{_COLON}{_LON}{_GAP}\}}{_GAP}\z',
     ),
 }
 _EXPECTED = {"default": "lon, lat", "array": "[lon, lat]", "object": '{"lon": number, "lat": number}'}

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ingester.checks.cells import lengths, within, without
-from ingester.checks.fault import Fault, Typed, present, where_false, where_true
+from ingester.checks.fault import Fault, Positions, Typed, present, where_false, where_true
 from ingester.checks.formats import FORMATS
 
 
@@ -26,13 +26,26 @@ class StringCast:
             text = without(text, nul)
         if self._format is not None:
             wrong = where_false(pc.match_substring_regex(text, self._format.pattern))
-            limit = self._format.max_length
-            if limit is not None:
-                wrong = np.union1d(wrong, np.flatnonzero((lengths(text) > limit) & present(text)))
+            if self._format.max_length is not None:
+                wrong = np.union1d(wrong, _beyond(text, self._format.max_length))
+            if self._format.max_local is not None:
+                wrong = np.union1d(wrong, _beyond_local(text, self._format.max_local))
             if wrong.size:
                 faults.append(Fault(self._format.code, "", wrong))
                 text = without(text, wrong)
         return Typed(text, faults)
+
+
+def _beyond(text: pa.StringArray, limit: int) -> Positions:
+    return np.flatnonzero((lengths(text) > limit) & present(text))
+
+
+def _beyond_local(text: pa.StringArray, limit: int) -> Positions:
+    long = _beyond(text, limit)
+    if not long.size:
+        return long
+    at = pc.find_substring(text.take(pa.array(long)), "@")
+    return long[where_true(pc.greater(at, limit))]
 
 
 def _has_nul(text: pa.StringArray) -> bool:

@@ -1,7 +1,7 @@
 """Numbers as people and programs of other countries write them → plain ones, which `number` then casts.
 
 Of `$ 1,234.50 each` the standard wants 1234.50, but nothing that may change the value is dropped on the way: a minus in
-another place or script, brackets, further digits. Group characters must stand where groups end.
+another place or script, brackets, further digits, the `e` of an exponent. Group characters must stand where groups end.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from ingester.checks.cells import BLANKS, kept, replaced, without
 from ingester.checks.fault import Cast, Fault, Typed, where_false
 from ingester.ruleset.model import Field, FieldType
 
-#: Beside a blank as the group character, what typography and spreadsheets put there.
-_OTHER_BLANKS = "\u00a0\u202f"
+#: What typography and spreadsheets put in the place of a group character.
+_TYPESET = {" ": "\u00a0\u202f", "'": "\u2019", "\u2019": "'"}
 #: What may stand around a number that is not bare.
 _WORD = r"[^\p{N}\p{Pd}\x{2212}+\-(]"
 _BYTES = np.arange(256)
@@ -58,7 +58,7 @@ class WrittenNumberCast:
 
 
 def _variants(group: str) -> str:
-    return group + _OTHER_BLANKS if group == " " else group
+    return group + _TYPESET.get(group, "")
 
 
 def _captures(pattern: str) -> str:
@@ -78,9 +78,11 @@ def _pattern(group: str, decimal: str, is_bare: bool, word: str) -> str:
     if is_bare:
         every = f"{number}|{fraction}" if decimal else number
         return rf"\A{around}([+-]?)({every}){around}\z"
-    # A point right before the first digit may be the decimal one: `Nr.5` is refused, `kr. 5` and `$.50` are not.
+    # A point right before the first digit may be the decimal one: `Nr.5` is refused, `kr. 5` and `$.50` are not. An `e`
+    # there that ends no word is what is left of `1.5e28`.
     marks = _exactly(f".,{decimal}{_variants(group.strip())}")
-    signed = _signed(f"{word}*{word.removesuffix(']')}{marks}]") + f"({number})"
+    last = rf"(?:{word.removesuffix(']')}{marks}Ee]|\p{{L}}[Ee])"
+    signed = _signed(f"{word}*{last}") + f"({number})"
     if decimal:
         signed += "|" + _signed(rf"{word}*[\p{{Sc}}{BLANKS}]") + f"({fraction})"
     return rf"\A{around}(?:{signed}){word}*\z"

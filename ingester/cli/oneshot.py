@@ -28,6 +28,7 @@ from ingester.cli.options import (
 )
 from ingester.cli.summary import exit_code, print_summary
 from ingester.domain.errors import Held, TransientError, UnreadableFile, UsageError
+from ingester.domain.name import refuse_odd_source
 from ingester.domain.phase import PhaseName, PhaseRecord
 from ingester.domain.status import REMOVAL_GUARD_PERCENT, Action, DuplicateHandling, Origin, Status
 
@@ -186,6 +187,7 @@ def _job(
     from ingester.store.database import now
     from ingester.store.ledger_tables import Drop, Import
 
+    refuse_odd_source(source)
     if file.exists() and not file.is_file():
         raise UsageError(f"{file} is not a regular file", fix="It is read more than once; save it to a file first.")
     try:

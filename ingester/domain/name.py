@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import re
 
+from ingester.domain.errors import UsageError
+
 TENANT_PATTERN = re.compile(r"[a-z][a-z0-9_-]{1,62}\Z")
 ENTITY_PATTERN = re.compile(r"[a-z][a-z0-9_]{0,40}\Z")
+
+#: Characters that the name of a source has at most.
+MAX_SOURCE = 100
 
 RESERVED_TENANTS = frozenset({"import", "companies", "v1", "api", "docs", "metrics", "healthz", "readyz"})
 RESERVED_ENTITIES = frozenset(
@@ -14,6 +19,18 @@ RESERVED_ENTITIES = frozenset(
 
 #: Suffixes under which clients write before they rename; such a file is not landed until it is renamed.
 UNFINISHED_SUFFIXES = (".filepart", ".part", ".partial", ".tmp", ".crdownload")
+
+
+def refuse_odd_source(source: str) -> None:
+    """UsageError for a name of a source that people could not read, repeat or tell from another.
+
+    It is part of what identifies a record: an invisible character in it would make a second one of each.
+    """
+    if not 0 < len(source) <= MAX_SOURCE or not source.isprintable() or source != source.strip():
+        raise UsageError(
+            f"{source[:MAX_SOURCE]!r} is not the name of a source: "
+            f"1 to {MAX_SOURCE} printable characters, no blank before or after them"
+        )
 
 
 def is_unfinished(name: str) -> bool:

@@ -3,6 +3,7 @@
 A notice is data, not an exception. Its code names the defect; the catalogue fixes its severity, the words the
 customer reads and the hint that says how to mend the row. Messages are templates over `{expected}` (and, where a
 template says so, `{value}`): the parts are constant for one check of one field, so a whole column shares one text.
+No article stands before a part, which may be an item, an invoice or an hour.
 """
 
 from __future__ import annotations
@@ -119,14 +120,14 @@ _ALL = (
     _error("not_found", "No record with this key exists", "Correct the key, or use merge to create the record."),
     _error(
         "still_referenced",
-        "The record cannot be deleted while a {expected} refers to it",
+        "The record cannot be deleted while {expected} records refer to it",
         "Delete what refers to it first, or with it.",
     ),
     # --- across entities -----------------------------------------------------------------------------------------
     _error("incomplete_reference", "A reference needs all of {expected}", "Fill in all of them, or none."),
     _error(
         "ambiguous_reference",
-        "Several sources have a {expected} with this key",
+        "Several sources have {expected} records with this key",
         "Send it under the source that the record belongs to.",
     ),
     _error(

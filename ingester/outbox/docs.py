@@ -139,7 +139,8 @@ def _holds(field: Field) -> str:
             items = "" if field.item_type is FieldType.STRING else f" of {field.item_type} values"
             return f"list{items}, as a{field.delimiter}b{field.delimiter}c"
         case FieldType.BOOLEAN:
-            return f"{_either(field.true_values)} for true, {_either(field.false_values)} for false"
+            true, false = map(" or ".join, field.words)
+            return f"{true} for true, {false} for false"
         case FieldType.INTEGER | FieldType.NUMBER:
             return _number(field)
         case FieldType.GEOPOINT if field.format in _GEOPOINTS:
@@ -184,15 +185,9 @@ def _rules(entity: Entity, field: Field) -> Iterator[str]:
     for key in entity.foreign_keys:
         if field.name in key.fields:
             where = " from any source" if key.scope is ReferenceScope.TENANT else ""
-            yield f"a {key.entity} that exists{where}"
+            yield f"an existing {key.entity}{where}"
     if field.is_extra:
         yield "your own column"
-
-
-def _either(words: Sequence[str]) -> str:
-    """The different words, not their spellings: `true`, `True` and `TRUE` are one."""
-    distinct = list({word.casefold(): word for word in reversed(words)}.values())[::-1]
-    return " or ".join(distinct)
 
 
 def _line(*cells: str) -> str:

@@ -30,6 +30,13 @@ def column_name(field: str) -> str:
     return "external_id" if column.lower() == "id" else column
 
 
+def _one_spelling(words: tuple[str, ...]) -> tuple[str, ...]:
+    found: dict[str, str] = {}
+    for word in words:
+        found.setdefault(word.casefold(), word)
+    return tuple(found.values())
+
+
 class FieldType(StrEnum):
     """The Table Schema types this product stores."""
 
@@ -145,6 +152,11 @@ class Field:
     def prefix(self) -> str:
         """What the headers of a family's columns begin with, dot included."""
         return self.name.removesuffix(FAMILY) + "."
+
+    @property
+    def words(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Of a boolean, what people may write for true and for false; of `true`, `True` and `TRUE` the first alone."""
+        return _one_spelling(self.true_values), _one_spelling(self.false_values)
 
     @property
     def members(self) -> Mapping[str, str]:

@@ -43,7 +43,7 @@ def read_options(section: Section, name: str, kind: FieldType | None, missing: f
     false_values = _words(section, "falseValues", _DEFAULT.false_values, missing)
     if both := sorted({*true_values} & {*false_values}):
         section.wrong("falseValues" if options["falseValues"] else "trueValues", f"'{both[0]}' is true and false")
-    decimal_char, group_char = _sign(section, "decimalChar", "."), _sign(section, "groupChar", "")
+    decimal_char, group_char = _sign(section, "decimalChar", "."), _sign(section, "groupChar", "", "'")
     if decimal_char == group_char:
         other = "decimalChar" if options["decimalChar"] else "groupChar"
         section.wrong(other, f"'{decimal_char}' cannot both begin the decimals and group the digits")
@@ -99,8 +99,8 @@ def _words(section: Section, name: str, default: tuple[str, ...], missing: froze
     return tuple(found) or default
 
 
-def _sign(section: Section, name: str, default: str) -> str:
-    """One character that is no part of a number by itself."""
+def _sign(section: Section, name: str, default: str, further: str = "") -> str:
+    """One character that is no part of a number by itself, nor a quote unless it is one of `further`."""
     node = section.node(name)
     if node is None:
         return default
@@ -108,7 +108,7 @@ def _sign(section: Section, name: str, default: str) -> str:
         isinstance(node.value, str)
         and len(node.value) == 1
         and not node.value.isalnum()
-        and node.value not in "+-\"'\0"
+        and (node.value in further or node.value not in "+-\"'\0")
     ):
         return node.value
     section.wrong(name, "expected one character, such as ',' or '.'")

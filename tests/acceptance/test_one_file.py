@@ -125,6 +125,7 @@ def test_a_check_without_a_database_predicts_nothing_and_says_what_it_did_not_ch
         ("--entity", "itme"),
         ("--action", "upsert"),
         ("--removal-guard", "101"),
+        ("--source", "crm "),
         ("--nonsense",),
         ("--database-url", "mysql://somewhere"),
     ],

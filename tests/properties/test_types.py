@@ -246,6 +246,25 @@ JSON = st.recursive(
 )
 
 
+JSON_NUMBERS = st.from_regex(
+    r"-?(0|[1-9][0-9]{0,3}0{0,40})(\.0{0,40}[0-9]{1,4}0{0,2})?([eE][+-]?[0-9]{1,2})?", fullmatch=True
+)
+
+
+@SETTINGS
+@given(st.lists(JSON_NUMBERS, max_size=15))
+@example(["1e5", "100000", "1.0", "1", "-0", "0.0", "1e38", "1e39", "10e38"])
+def test_numbers_in_json_are_equal_where_their_texts_are(drawn: list[str]) -> None:
+    found = read(Field(name="f", type=FieldType.ARRAY), [f"[{number}]" for number in drawn])
+    assert [Decimal(each.strip("[]")) for each in found] == [*map(Decimal, drawn)]
+    assert len(set(found)) == len(set(map(Decimal, drawn)))
+    # What a number cell makes of it is the same text.
+    plain = [number for number in drawn if "e" not in number.lower()]
+    cells = read(Field(name="f", type=FieldType.NUMBER), plain)
+    arrays = read(Field(name="f", type=FieldType.ARRAY), [f"[{number}]" for number in plain])
+    assert all(array == f"[{cell}]" for cell, array in zip(cells, arrays, strict=True) if cell is not WRONG)
+
+
 @SETTINGS
 @given(st.lists(JSON.map(json.dumps), max_size=10))
 def test_an_object_is_the_same_object_in_its_canonical_text(drawn: list[str]) -> None:

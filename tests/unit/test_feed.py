@@ -59,6 +59,8 @@ def test_a_feed_says_nothing_that_it_need_not() -> None:
         ({"entity": "call", "action": "update"}, "sales.call has no primary key"),
         ({"entity": "call", "action": "delete"}, "sales.call has no primary key"),
         ({"pattern": "inbox/*.csv"}, "inbox/"),
+        ({"source": ""}, "'' is not the name of a source"),
+        ({"source": " crm"}, "' crm' is not the name of a source"),
     ],
 )
 def test_a_feed_that_no_file_could_ever_satisfy_is_refused(words: dict[str, str], named: str) -> None:

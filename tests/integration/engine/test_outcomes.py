@@ -245,6 +245,16 @@ def test_keys_that_are_equal_once_they_are_typed_are_one_key(engine: Engine) -> 
     assert [(row["region"], row["code"]) for row in engine.rows("supplier")] == [("a", 2)]
 
 
+def test_a_file_that_writes_the_numbers_of_its_json_another_way_changes_nothing(engine: Engine) -> None:
+    def items(*arrays: str) -> str:
+        rows = (f'{number},x,"{array}"\n' for number, array in enumerate(arrays))
+        return f"external_id,label,tags\n{''.join(rows)}"
+
+    engine.take("items.csv", items("[1e5]", "[1.0]", "[-0.0,0.50]", "[1e400]", "[12.5e-1]", "[10]"))
+    report = engine.take("items.csv", items("[100000]", "[1]", "[0,0.5]", "[0.1e401]", "[1.250]", "[10.01]"))
+    assert (report.stats["skipped_count"], report.stats["updated_count"]) == (5, 1)
+
+
 def test_without_a_key_equal_rows_are_different_records(engine: Engine) -> None:
     report = engine.take("remarks.csv", "text\nsame\nsame\n")
     assert_reconciles(report)

@@ -33,6 +33,7 @@ _FORMS: Mapping[FieldType, Sequence[Descriptor]] = {
         {"decimalChar": ",", "groupChar": "."},
         {"decimalChar": ",", "groupChar": " ", "bareNumber": False},
         {"groupChar": ",", "bareNumber": False},
+        {"groupChar": "'", "bareNumber": False},
     ],
     FieldType.BOOLEAN: [{}, {"trueValues": ["yes", "Y"], "falseValues": ["no", "N"]}, {"trueValues": ["on"]}],
     FieldType.DATE: [{}, {}, {"format": "any"}, *({"format": name} for name in _DATE_PATTERNS)],

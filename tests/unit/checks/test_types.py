@@ -103,12 +103,15 @@ def test_an_enum_of_durations_compares_lengths() -> None:
         (
             "array",
             ["[-111.98,33.50]", " [ -111.98 , 33.5 ] ", "[180,-90]"],
-            ["1,2", "[1]", "[1,2,3]", '["1","2"]', "[181,0]"],
+            ["1,2", "[1]", "[1,2,3]", '["1","2"]', "[181,0]", "[+1,2]", "[.5,2]", "[01,2]", "[1.,2]", "[1,\f2]"],
         ),
         (
             "object",
             ['{"lon": -111.98, "lat": 33.5}', '{"lat":33.50,"lon":-111.980}', '{"lon":180,"lat":-90}'],
-            ['{"lon":1}', '{"lon":1,"lat":2,"x":3}', '{"lon":1,"lon":2}', "[1,2]"],
+            [
+                *('{"lon":1}', '{"lon":1,"lat":2,"x":3}', '{"lon":1,"lon":2}', "[1,2]"),
+                *('{"lon":+1,"lat":2}', '{"lon":1,"lat":.5}', '{"lat":00,"lon":1}', '{"lon":-,"lat":2}'),
+            ],
         ),
     ],
 )
@@ -154,13 +157,13 @@ def test_lists_and_objects_are_counted() -> None:
 
 def test_an_object_has_one_text_whatever_the_order_of_its_members() -> None:
     field = Field(name="f", type=FieldType.OBJECT)
-    assert read(field, '{"b": 1.10, "a": [1, {"d": null, "c": "é"}]}') == ['{"a":[1,{"c":"é","d":null}],"b":1.10}']
+    assert read(field, '{"b": 1.10, "a": [1, {"d": null, "c": "é"}]}') == ['{"a":[1,{"c":"é","d":null}],"b":1.1}']
     assert read(field, "[]", "1", "{", '{"a":1,"a":2}', '{"a":NaN}', '{"a":"\\u0000"}', "x") == [WRONG] * 7
 
 
 def test_geojson_has_the_shape_of_its_type() -> None:
     field = Field(name="f", type=FieldType.GEOJSON)
-    point = '{"coordinates":[1.50,2],"type":"Point"}'
+    point = '{"coordinates":[1.5,2],"type":"Point"}'
     feature = f'{{"geometry":{point},"properties":null,"type":"Feature"}}'
     assert read(field, '{"type": "Point", "coordinates": [1.50, 2]}', feature) == [point, feature]
     ring = "[[0,0],[1,0],[1,1],[0,0]]"
@@ -185,6 +188,23 @@ def test_anything_is_kept_as_sent() -> None:
 def test_a_boolean_has_the_fields_own_words() -> None:
     field = Field(name="f", type=FieldType.BOOLEAN, true_values=("yes", "Y"), false_values=("no",))
     assert read(field, "yes", "Y", "no", "true", "1", "YES") == [True, True, False, WRONG, WRONG, WRONG]
+
+
+@pytest.mark.parametrize(
+    ("true", "false", "said"),
+    [
+        (("yes", "Yes", "Y", "YES"), ("no", "No"), "yes | no | Y"),
+        (("on",), ("off", "0", "none"), "on | off | 0 | none"),
+        (tuple("abcdef"), tuple("uvwxyz"), "a | u | b | v | c | w | d | x | …"),
+        (tuple("abcd"), tuple("wxyz"), "a | w | b | x | c | y | d | z"),
+    ],
+)
+def test_a_wrong_boolean_is_answered_with_words_that_are_taken(
+    true: tuple[str, ...], false: tuple[str, ...], said: str
+) -> None:
+    field = Field(name="f", type=FieldType.BOOLEAN, true_values=true, false_values=false)
+    checked = CompiledEntity(Entity(catalogue="c", name="e", fields=(field,))).check({"f": pa.array(["?"])})
+    assert [finding.message for finding in checked.findings] == [f"Invalid boolean. Expected {said}"]
 
 
 def test_binary_is_base64_with_its_padding() -> None:
@@ -358,6 +378,10 @@ def test_any_datetime_is_any_date_with_any_time() -> None:
                 "$.50": "0.5",
                 ".5": "0.5",
                 "EUR12": "12",
+                "size 12": "12",
+                "size12": "12",
+                "-Euro 5": "-5",
+                "12e": "12",
             },
             [
                 "(5)",
@@ -371,13 +395,24 @@ def test_any_datetime_is_any_date_with_any_time() -> None:
                 "\u0663 5",
                 "Nr.5",
                 "1e5",
+                "1e-28",
+                "e28",
+                "-e28",
+                "$E28",
+                "- e5",
+                ".e5",
                 "1 2",
                 "$",
                 "x",
                 "5 x 3",
             ],
         ),
-        ({"bare_number": False, "group_char": "'"}, {"CHF 1'234.50": "1234.5"}, ["CHF '234", "CHF 1'23"]),
+        (
+            {"bare_number": False, "group_char": "'"},
+            {"CHF 1'234.50": "1234.5", "1\u2019234'567": "1234567", "Fr. 12.50": "12.5"},
+            ["CHF '234", "CHF 1'23", "1,234", "'12"],
+        ),
+        ({"group_char": "\u2019"}, {"1'234.50": "1234.5", "1\u2019234": "1234"}, ["'12", "12'"]),
     ],
 )
 def test_a_number_is_read_as_its_options_say_and_never_as_another(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from ingester.domain import errors, notice
-from ingester.domain.errors import ConfigurationError, IngesterError, PermanentError, TransientError
-from ingester.domain.name import is_unfinished
+from ingester.domain.errors import ConfigurationError, IngesterError, PermanentError, TransientError, UsageError
+from ingester.domain.name import is_unfinished, refuse_odd_source
 from ingester.domain.phase import PhaseName
 from ingester.domain.status import TRANSITIONS, Status
 
@@ -19,6 +21,25 @@ def test_names_under_which_clients_write_are_unfinished(name: str) -> None:
 @pytest.mark.parametrize("name", ["a.csv", "part.csv", "a.part.csv", "~a.csv", "tmp", "partial", "a.parts"])
 def test_other_names_are_not(name: str) -> None:
     assert not is_unfinished(name)
+
+
+@pytest.mark.parametrize("source", ["default", "crm", "company:7", "Head office (Köln)", "東京", "x" * 100])
+def test_a_source_may_have_any_name_that_people_can_read(source: str) -> None:
+    refuse_odd_source(source)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        *("", " ", " crm", "crm ", "\u00a0crm", "crm\n", "c\trm", "crm\0", "crm\x1b[1m", "x" * 101),
+        *("crm\u200b", "\u202ecrm", "crm\u2028", "\ufeffcrm", "crm\udcff"),
+    ],
+)
+def test_a_source_that_could_not_be_told_from_another_is_refused_with_what_is_allowed(source: str) -> None:
+    with pytest.raises(UsageError, match=r"1 to 100 printable characters, no blank before or after") as refused:
+        refuse_odd_source(source)
+    assert str(refused.value).isprintable()
+    assert len(str(refused.value)) < 250
 
 
 def test_every_status_says_where_it_can_go_and_only_what_ended_for_good_goes_nowhere() -> None:
@@ -49,6 +70,10 @@ def test_a_message_is_filled_in_and_a_customer_s_braces_are_left_alone() -> None
     assert notice.message("below_minimum", expected="5") == "Value must be at least 5"
     with pytest.raises(KeyError):
         notice.message("no_such_code")
+
+
+def test_no_message_has_an_article_before_a_name_that_may_begin_with_any_letter() -> None:
+    assert not [each.code for each in notice.CATALOGUE.values() if re.search(r"\ban? \{", each.message, re.IGNORECASE)]
 
 
 def test_codes_are_unique() -> None:

@@ -102,7 +102,7 @@ def test_a_dictionary_says_what_is_checked() -> None:
         "A record is identified by `key`.",
         "Cells that count as empty: `n/a`.",
         "| `key` | yes | text |  | I-1 | Your key. |",
-        "| `parent_key` |  | text | a parent that exists from any source | P-9 |",
+        "| `parent_key` |  | text | an existing parent from any source | P-9 |",
         "| `more.…`, any number of columns |  | anything, kept as sent |  | tier: gold\\|1, seats: 2 |",
         "| `label` | yes | text | one of a, b |",
         "| `day` |  | date in the form %d/%m/%Y | accepted too `1/2/2026` | 31/01/2026 |",
@@ -118,6 +118,10 @@ def test_a_dictionary_says_what_is_checked() -> None:
     [
         (Field(name="f", type=FieldType.BOOLEAN), "true or 1 for true, false or 0 for false"),
         (Field(name="f", type=FieldType.BOOLEAN, true_values=("Y",), false_values=("N",)), "Y for true, N for false"),
+        (
+            Field(name="f", type=FieldType.BOOLEAN, true_values=("Y", "yes", "y"), false_values=("no", "NO")),
+            "Y or yes for true, no for false",
+        ),
         (Field(name="f", type=FieldType.NUMBER), "decimal number, as 1234.50"),
         (
             Field(name="f", type=FieldType.NUMBER, decimal_char=",", group_char=".", bare_number=False),

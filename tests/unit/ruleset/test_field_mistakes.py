@@ -226,6 +226,8 @@ def rules(keys: str) -> str:
             "5: fields.f.decimalChar: does not apply to the type integer, only to number",
         ),
         ("type: number\ndecimalChar: ',,'", "5: fields.f.decimalChar: expected one character, such as ',' or '.'"),
+        ('type: number\ndecimalChar: "\'"', "5: fields.f.decimalChar: expected one character, such as ',' or '.'"),
+        ("type: number\ngroupChar: '\"'", "5: fields.f.groupChar: expected one character, such as ',' or '.'"),
         ("type: number\ngroupChar: '1'", "5: fields.f.groupChar: expected one character, such as ',' or '.'"),
         (
             "type: number\ngroupChar: '.'",

@@ -111,6 +111,7 @@ def test_every_type_is_guessed_from_cells_that_look_like_it(tmp_path: Path) -> N
     [
         (["1.234,50", "7,1"], ",", ".", True, FieldType.NUMBER),
         (["1,234.50", "7.1"], ".", ",", True, FieldType.NUMBER),
+        (["1'234.50", "7.1"], ".", "'", True, FieldType.NUMBER),
         (["1,5", "12"], ",", "", True, FieldType.NUMBER),
         (["1 234,5", "7"], ",", " ", True, FieldType.NUMBER),
         (["1,234", "12"], ".", ",", True, FieldType.INTEGER),

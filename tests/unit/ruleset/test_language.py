@@ -251,7 +251,7 @@ FORMATS = ["email", "uri", "uuid", "binary", "any", "%d/%m/%Y", "%H:%M:%S", "%Y-
             "trueValues": st.just(["Y"]),
             "falseValues": st.just(["N"]),
             "decimalChar": st.just(","),
-            "groupChar": st.sampled_from([".", " "]),
+            "groupChar": st.sampled_from([".", " ", "'"]),
             "bareNumber": st.booleans(),
             "constraints": st.dictionaries(
                 st.sampled_from(["enum", "minimum", "maximum"]), CONSTANTS, min_size=1, max_size=1
