@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -25,6 +28,7 @@ BLOCK_BYTES = 8 << 20
 #: A small file is cut into blocks as well, so that every thread has some; below this a block is not worth its while.
 _LEAST_BYTES = 2 << 20
 _BLOCKS_A_THREAD = 4
+_SWITCH_SECONDS = 0.001
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -161,8 +165,15 @@ def _short_end(piece: Piece, ragged: pa.RecordBatch, width: int) -> str | None:
 
 def _in_order(work: Callable[[S], T], items: Iterable[S], threads: int) -> Iterator[T]:
     """`work` done on every item by threads, results in the order of the items, few items ahead of what is taken."""
+    items = iter(items)
+    first = list(itertools.islice(items, 2))
+    if len(first) < 2:
+        # Starting threads takes longer than most files that are one block.
+        yield from map(work, first)
+        return
+    items = itertools.chain(first, items)
     pending: deque[Future[T]] = deque()
-    with ThreadPoolExecutor(threads, thread_name_prefix="block") as pool:
+    with _brisk(), ThreadPoolExecutor(threads, thread_name_prefix="block") as pool:
         try:
             for item in items:
                 pending.append(pool.submit(work, item))
@@ -173,3 +184,17 @@ def _in_order(work: Callable[[S], T], items: Iterable[S], threads: int) -> Itera
         finally:
             for future in pending:
                 future.cancel()
+
+
+@contextmanager
+def _brisk() -> Iterator[None]:
+    """Let threads take the interpreter from each other sooner than by default.
+
+    A thread that comes back from Arrow asks for it dozens of times a block, and each time may wait that long.
+    """
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(min(before, _SWITCH_SECONDS))
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)

@@ -20,7 +20,10 @@ class Verdict:
         """Make room for rows up to number `total`, all good so far."""
         self.total = max(self.total, total)
         if self.total >= len(self._flags):
-            self._flags = np.concatenate([self._flags, np.zeros(self.total + len(self._flags), dtype=np.uint8)])
+            # Memory that is never written to costs none.
+            flags = np.zeros(self.total + len(self._flags), dtype=np.uint8)
+            flags[: len(self._flags)] = self._flags
+            self._flags = flags
 
     def reject(self, rows: npt.NDArray[np.int64]) -> None:
         """Mark rows as wrong."""
