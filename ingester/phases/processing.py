@@ -9,7 +9,7 @@ from ingester.domain.errors import InvariantError
 from ingester.domain.phase import PhaseName, PhaseRecord
 from ingester.domain.status import Action
 from ingester.phases.account import Account
-from ingester.spill.references import MISSING, RECORD, Resolved, provided
+from ingester.spill.references import MISSING, NOT_GIVEN, RECORD, Resolved, provided
 from ingester.spill.verdict import Verdict
 from ingester.store import merge, removal
 from ingester.store.merge import Merged
@@ -44,7 +44,8 @@ def _good(resolved: Resolved, verdict: Verdict) -> Batches:
             if name != RECORD:
                 kept = column[keep]
                 names.append(name)
-                columns.append(pa.array(kept, mask=kept <= 0))
+                # A record that comes with the file has no id yet: whatever is stored is another one.
+                columns.append(pa.array(kept, mask=kept == NOT_GIVEN))
         yield numbers[keep], pa.RecordBatch.from_arrays(columns, names=names)
 
 

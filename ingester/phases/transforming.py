@@ -18,7 +18,7 @@ from ingester.domain.phase import PhaseName, PhaseRecord
 from ingester.domain.status import Action
 from ingester.phases.account import Account
 from ingester.ruleset.model import Entity, ForeignKey, ReferenceScope, column_name
-from ingester.spill.references import AMBIGUOUS, MISSING, NOT_GIVEN, RECORD, Resolved, provided
+from ingester.spill.references import AMBIGUOUS, MISSING, NOT_GIVEN, RECORD, Resolved, elsewhere, provided
 from ingester.spill.rows import Rows
 from ingester.spill.verdict import Verdict
 from ingester.store.lookup import record_ids
@@ -71,6 +71,7 @@ class _Resolver:
         self._own_is_empty = is_empty(connection, self._table, scope)
         others = other_sources(connection, self._table, scope) if foreign_key.scope is ReferenceScope.TENANT else []
         self._others = [scope.of(source) for source in others]
+        self._may_come = foreign_key.entity == entity.name
         self._known = pa.array([], pa.string())
         self._known_ids = np.empty(0, np.int64)
 
@@ -102,7 +103,10 @@ class _Resolver:
         return ids
 
     def _ask(self, keys: pa.RecordBatch) -> _Ids:
-        """The ids of records of the own source; where it has none, of the one other source that has."""
+        """The ids of records of the own source; where it has none, of the one other source that has.
+
+        Where the own source's may come with the file, another source's wait: see `elsewhere`.
+        """
         ids = np.full(keys.num_rows, MISSING, np.int64)
         if not self._own_is_empty:
             found = self._lookup(keys, self._scope)
@@ -113,7 +117,8 @@ class _Resolver:
         keys = keys.take(pa.array(left))
         for scope in self._others:
             found = self._lookup(keys, scope)
-            ids[left] = np.where(found == 0, ids[left], np.where(ids[left] == MISSING, found, AMBIGUOUS))
+            other = elsewhere(found) if self._may_come else found
+            ids[left] = np.where(found == 0, ids[left], np.where(ids[left] == MISSING, other, AMBIGUOUS))
         return ids
 
     def _lookup(self, keys: pa.RecordBatch, scope: Scope) -> _Ids:

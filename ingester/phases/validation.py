@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,9 +27,9 @@ from ingester.domain.status import Action
 from ingester.phases.account import Account
 from ingester.phases.assertions import Assertions
 from ingester.phases.leaving import leaving, names_records, unreadable
-from ingester.ruleset.model import Entity, Field, ForeignKey, column_name
+from ingester.ruleset.model import Entity, Field, ForeignKey, ReferenceScope, column_name
 from ingester.spill.notices import Kind, Notices
-from ingester.spill.references import AMBIGUOUS, MISSING, RECORD, Resolved, provided
+from ingester.spill.references import AMBIGUOUS, ELSEWHERE, MISSING, RECORD, Resolved, elsewhere, provided
 from ingester.spill.repeats import repeats
 from ingester.spill.rows import ROW, Rows, RowWriter
 from ingester.spill.verdict import Verdict
@@ -92,6 +93,8 @@ def run(
     for number, (finding, fallen) in enumerate(zip(found, _fall(found, verdict), strict=True)):
         struck = np.sort(np.concatenate((finding.wrong, fallen)))
         notices.add(f"{PhaseName.VALIDATION}-{number}", [(finding.kind, struck)])
+    if stored is not None:
+        _settle(stored.resolved, entity, verdict)
     return account.close(total=total, error=total - verdict.valid_rows)
 
 
@@ -180,27 +183,41 @@ def _incomplete(rows: Rows, entity: Entity) -> Iterator[_Finding]:
 
 def _unresolved(resolved: Resolved, key: ForeignKey, entity: Entity, verdict: Verdict) -> Iterator[_Finding]:
     """Rows that refer to a record which is not stored, or to several."""
-    missing, ambiguous = [], []
-    for numbers, ids in resolved.ids(key.id_column):
-        missing.append(numbers[ids == MISSING])
-        ambiguous.append(numbers[ids == AMBIGUOUS])
-    yield _finding("ambiguous_reference", key.fields, ambiguous, expected=key.entity)
-    orphans, children, parents = np.concatenate([np.empty(0, np.int64), *missing]), None, None
-    theirs = {column_name(name) for name in key.reference_fields}
-    if len(orphans) and key.entity == entity.name and theirs <= set(resolved.rows.fields):
-        children, parents = _matched(resolved, key, verdict, len(orphans))
-        orphans = np.setdiff1d(orphans, children, assume_unique=True)
-    yield _finding("reference_not_found", key.fields, [orphans], expected=key.entity, leaning=children, on=parents)
+    for code, reason in (("ambiguous_reference", AMBIGUOUS), ("reference_not_found", MISSING)):
+        found = [numbers[ids == reason] for numbers, ids in resolved.ids(key.id_column)]
+        children, parents = _matched(resolved, key, entity, verdict, partial(np.equal, reason))
+        orphans = np.setdiff1d(np.concatenate([np.empty(0, np.int64), *found]), children, assume_unique=True)
+        yield _finding(code, key.fields, [orphans], expected=key.entity, leaning=children, on=parents)
 
 
-def _matched(resolved: Resolved, key: ForeignKey, verdict: Verdict, count: int) -> tuple[_Numbers, _Numbers]:
-    """Rows whose record is not stored but comes with the file, even later in it, and the row that it comes with."""
+def _settle(resolved: Resolved, entity: Entity, verdict: Verdict) -> None:
+    """Let a record that comes with the file go before those of other sources, now that it is sure to come."""
+    for key in provided(entity, resolved.rows):
+        if key.entity != entity.name or key.scope is not ReferenceScope.TENANT:
+            continue
+        children = np.sort(_matched(resolved, key, entity, verdict, partial(np.greater_equal, AMBIGUOUS))[0])
+
+        def settled(numbers: _Numbers, ids: _Numbers, children: _Numbers = children) -> _Numbers:
+            found = np.where(ids <= ELSEWHERE, elsewhere(ids), ids)
+            found[np.isin(numbers, children)] = MISSING
+            return found
+
+        resolved.settle(key.id_column, settled)
+
+
+def _matched(
+    resolved: Resolved, key: ForeignKey, entity: Entity, verdict: Verdict, is_wanted: Callable[[_Numbers], _Mask]
+) -> tuple[_Numbers, _Numbers]:
+    """Rows whose ids are wanted and whose record comes with the file, even later in it; the row it comes with."""
     own = tuple(column_name(name) for name in key.fields)
     theirs = tuple(column_name(name) for name in key.reference_fields)
+    count = sum(int(np.count_nonzero(is_wanted(ids))) for _, ids in resolved.ids(key.id_column))
+    if key.entity != entity.name or not set(theirs) <= set(resolved.rows.fields):
+        count = 0
 
     def wanted() -> _Keys:
         for numbers, batch, ids in resolved.batches(own):
-            yield _chosen(numbers, batch, ids[key.id_column] == MISSING)
+            yield _chosen(numbers, batch, is_wanted(ids[key.id_column]))
 
     def offered() -> _Keys:
         for numbers, batch in resolved.rows.batches(theirs):

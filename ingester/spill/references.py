@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -18,9 +18,16 @@ Ids = npt.NDArray[np.int64]
 
 #: In place of an id: the row names nothing, a record that is not stored, or one of several.
 NOT_GIVEN, MISSING, AMBIGUOUS = 0, -1, -2
+#: No id is as low: below are those of other sources' records, which one of the own source would go before.
+ELSEWHERE = -3
 
 #: The id column of the records that the rows themselves are about.
 RECORD = "id"
+
+
+def elsewhere(ids: Ids) -> Ids:
+    """Ids of other sources' records as they are kept until it is known what comes with the file; and back."""
+    return ELSEWHERE + 1 - ids
 
 
 class Resolved:
@@ -38,10 +45,7 @@ class Resolved:
 
     def add(self, name: str, ids: Iterable[Ids]) -> None:
         """Keep the ids of one column: one array for each batch of the rows."""
-        with self._path(name).open("wb") as file:
-            for batch in ids:
-                # Not `tofile`, which says nothing of a disk that is full.
-                file.write(batch.astype(np.int64, copy=False).tobytes())
+        _write(self._path(name), ids)
         self._names.append(name)
 
     def batches(self, columns: tuple[str, ...] | None = None) -> Iterator[tuple[Ids, pa.RecordBatch, dict[str, Ids]]]:
@@ -50,6 +54,13 @@ class Resolved:
             files = {name: stack.enter_context(self._path(name).open("rb")) for name in self._names}
             for numbers, batch in self.rows.batches(columns):
                 yield numbers, batch, {name: np.fromfile(file, np.int64, len(numbers)) for name, file in files.items()}
+
+    def settle(self, name: str, settled: Callable[[Ids, Ids], Ids]) -> None:
+        """Replace the ids of one column by what `settled` makes of row numbers and ids, batch by batch."""
+        found = (settled(numbers, ids) for numbers, ids in self.ids(name))
+        draft = self._folder / f"{name}.settled"
+        _write(draft, found)
+        draft.replace(self._path(name))
 
     def ids(self, name: str) -> Iterator[tuple[Ids, Ids]]:
         """Row numbers and the ids of one column, batch by batch."""
@@ -65,6 +76,13 @@ class Resolved:
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}.ids"
+
+
+def _write(path: Path, ids: Iterable[Ids]) -> None:
+    with path.open("wb") as file:
+        for batch in ids:
+            # Not `tofile`, which says nothing of a disk that is full.
+            file.write(batch.astype(np.int64, copy=False).tobytes())
 
 
 def provided(entity: Entity, rows: Rows) -> list[ForeignKey]:

@@ -88,7 +88,7 @@ NUMBERS = itertools.count()
 
 ITEM_KEYS = [f"k{number}" for number in range(6)]
 CELLS = {
-    "external_id": st.sampled_from([*ITEM_KEYS * 4, ""]),
+    "external_id": st.sampled_from([*ITEM_KEYS * 4, "c0", "c1", "c1", ""]),
     "label": st.sampled_from(["x", "x", "y", 'ä,"b', ""]),
     "sku": st.sampled_from(["", "s1", "s2", "s3", "s4", "s5", "s6"]),
     "price": st.sampled_from(["", "1", "1.0", "2.50", "123456789012345678.10", "x", "-1"]),
@@ -229,6 +229,7 @@ class Model:
                 del self.shop.records[self.file.entity][self.name(row)]
             self.told.counts["deleted"] = len(good)
         else:
+            self.coming = {self.name(row) for row in good.values()}
             for row in good.values():
                 self.merge(row)
         if self.action is Action.OVERWRITE:
@@ -337,10 +338,10 @@ class Model:
                 if None in key:
                     continue
                 found = self.shop.find(entity, key, anywhere=columns == ("twin_external_id",))
+                on = offered.get(key[0], 0) if entity == self.file.entity else 0
                 if found == "ambiguous":
-                    yield (number, "ambiguous_reference", "|".join(columns)), 0
+                    yield (number, "ambiguous_reference", "|".join(columns)), on
                 elif found is None:
-                    on = offered.get(key[0], 0) if entity == self.file.entity else 0
                     yield (number, "reference_not_found", "|".join(columns)), on
 
     def references(self) -> list[tuple[tuple[str, ...], tuple[str, str]]]:
@@ -393,8 +394,9 @@ class Model:
         said = dict(row)
         for columns, (entity, column) in self.references():
             key = tuple(row[each] for each in columns)
-            # Whoever is not stored yet comes with this file.
-            found = self.shop.find(entity, key, anywhere=columns == ("twin_external_id",)) or (MINE, key)
+            # Whoever comes with this file goes before other sources' records.
+            comes = entity == self.file.entity and (MINE, key) in self.coming
+            found = (MINE, key) if comes else self.shop.find(entity, key, anywhere=columns == ("twin_external_id",))
             said[column] = None if None in key else found
         if self.erases and self.file.entity == "item" and len({"region", "code"} & set(self.columns)) == 1:
             said["place_id"] = None
