@@ -28,7 +28,7 @@ from ingester.cli.options import (
 )
 from ingester.cli.summary import exit_code, print_summary
 from ingester.domain.errors import Held, TransientError, UnreadableFile, UsageError
-from ingester.domain.name import refuse_odd_source
+from ingester.domain.name import refuse_odd_source, refuse_odd_tenant
 from ingester.domain.phase import PhaseName, PhaseRecord
 from ingester.domain.status import REMOVAL_GUARD_PERCENT, Action, DuplicateHandling, Origin, Status
 
@@ -156,6 +156,7 @@ def _chosen(
     from ingester.ruleset.overlay import load_overlays
     from ingester.ruleset.shipped import with_added
 
+    refuse_odd_tenant(tenant)
     own = DataDirectory(found.data_dir).tenant(tenant).rules
     if folder is not None:
         catalogues = [load_folder(folder)]

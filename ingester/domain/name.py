@@ -21,6 +21,16 @@ RESERVED_ENTITIES = frozenset(
 UNFINISHED_SUFFIXES = (".filepart", ".part", ".partial", ".tmp", ".crdownload")
 
 
+def refuse_odd_tenant(name: str) -> None:
+    """UsageError for what cannot name a tenant, and the folders that are its own."""
+    if not TENANT_PATTERN.match(name):
+        raise UsageError(
+            f"'{name}' is not a tenant name", fix="Use 2 to 63 of a-z, 0-9, - and _, starting with a letter."
+        )
+    if name in RESERVED_TENANTS:
+        raise UsageError(f"'{name}' is a reserved name", fix="Choose another.")
+
+
 def refuse_odd_source(source: str) -> None:
     """UsageError for a name of a source that people could not read, repeat or tell from another.
 

@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from sqlalchemy import delete
 from sqlmodel import Session, col, select
 
-from ingester.domain import name as names
 from ingester.domain.errors import UsageError
+from ingester.domain.name import refuse_odd_tenant
 from ingester.domain.status import Status
 from ingester.store.database import now
 from ingester.store.ledger import Ledger
@@ -27,13 +27,7 @@ class Tenants:
 
     def add(self, name: str, catalogues: Sequence[str], timezone: str = "UTC") -> Tenant:
         """Add a tenant, or bring a removed one back."""
-        if not names.TENANT_PATTERN.match(name):
-            raise UsageError(
-                f"'{name}' is not a tenant name",
-                fix="Use 2 to 63 of a-z, 0-9, - and _, starting with a letter.",
-            )
-        if name in names.RESERVED_TENANTS:
-            raise UsageError(f"'{name}' is a reserved name", fix="Choose another.")
+        refuse_odd_tenant(name)
         try:
             ZoneInfo(timezone)
         except (ZoneInfoNotFoundError, ValueError, IsADirectoryError):

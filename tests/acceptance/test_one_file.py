@@ -126,6 +126,7 @@ def test_a_check_without_a_database_predicts_nothing_and_says_what_it_did_not_ch
         ("--action", "upsert"),
         ("--removal-guard", "101"),
         ("--source", "crm "),
+        ("--tenant", "../acme"),
         ("--nonsense",),
         ("--database-url", "mysql://somewhere"),
     ],
