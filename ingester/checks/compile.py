@@ -48,11 +48,15 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Undecided:
-    """Rows of which stored values decide whether a check holds, and their own values of the check's fields, by name."""
+    """Rows of which stored values decide whether checks hold.
 
-    check: Check
+    `values` are their own values, by field name, of all fields that checks ask for and the batch has a column for;
+    `waits` says of which rows each check waits, in the order of `CompiledEntity.checks`.
+    """
+
     positions: Positions
     values: dict[str, pa.Array]
+    waits: list[Mask]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,7 @@ class Checked:
     columns: dict[str, pa.Array]
     findings: list[Finding]
     asserted: list[Finding]
-    undecided: list[Undecided]
+    undecided: Undecided | None
 
 
 class CompiledEntity:
@@ -105,7 +109,7 @@ class CompiledEntity:
         }
         #: The checks that a new record fails about which nothing is said.
         self._failed_by_nothing = [
-            each.check for each in self._assertions if each.judge(Batch(self._created(each.fields, {}, 1), 1))[0].size
+            each.check for each in self._assertions if each.judge(Batch(self.created(each.fields, {}, 1), 1))[0].size
         ]
 
     def check(self, cells: Mapping[str, pa.StringArray], fields: Mapping[str, str] | None = None) -> Checked:
@@ -132,55 +136,64 @@ class CompiledEntity:
         columns |= {column: objects(parts, with_nulls=self._erases) for column, parts in members.items()}
         return Checked(columns, findings, *self._judged(typed, failed))
 
-    def fields_of(self, check: Check) -> tuple[str, ...]:
-        """The fields whose values a check asks for."""
-        return self._assertion(check).fields
+    @property
+    def checks(self) -> list[tuple[Check, tuple[str, ...]]]:
+        """The checks of several fields, each with the fields whose values it asks for."""
+        return [(each.check, each.fields) for each in self._assertions]
 
-    def created(self, check: Check, said: Mapping[str, pa.Array], count: int) -> dict[str, pa.Array]:
-        """What new records have in the fields of a check, whose rows say this of them."""
-        return self._created(self.fields_of(check), said, count)
-
-    def failing(self, check: Check, records: Mapping[str, pa.Array], count: int) -> Positions:
-        """The records, of which all is known, that fail a check."""
-        return self._assertion(check).judge(Batch(records, count))[0]
-
-    def _assertion(self, check: Check) -> Assertion:
-        return next(each for each in self._assertions if each.check is check)
-
-    def _created(self, fields: Iterable[str], said: Mapping[str, pa.Array], count: int) -> dict[str, pa.Array]:
+    def created(self, fields: Iterable[str], said: Mapping[str, pa.Array], count: int) -> dict[str, pa.Array]:
+        """What new records have in some fields that checks ask for, where their rows say this."""
         return {name: _filled(said.get(name), self._defaults[name], self._kinds[name], count) for name in fields}
+
+    def failing(self, number: int, records: Batch) -> Positions:
+        """The records, of which all is known, that fail one of `checks`."""
+        return self._assertions[number].judge(records)[0]
+
+    def says(self, fields: Iterable[str], values: Mapping[str, pa.Array], count: int) -> Mask:
+        """Which rows say something of some fields, if only that what is stored shall go."""
+        columns = [values[name] for name in fields if name in values]
+        if self._erases and columns:
+            return np.ones(count, np.bool_)
+        says: Mask = np.logical_or.reduce([present(column) for column in columns] or [np.zeros(count, np.bool_)])
+        return says
 
     def _judged(
         self, typed: Mapping[str, pa.Array], failed: Mapping[str, list[Positions]]
-    ) -> tuple[list[Finding], list[Undecided]]:
+    ) -> tuple[list[Finding], Undecided | None]:
         """What the checks of several fields find, and what they leave open."""
         found: list[Finding] = []
-        left: list[Undecided] = []
         if not self._assertions or not typed:
-            return found, left
+            return found, None
         count = len(next(iter(typed.values())))
         misread = {name: mask for name in self._kinds if (mask := _mask(failed.get(name, []), count)) is not None}
         batch = self._batch(typed, misread, count)
+        waits: list[Mask] = []
         for assertion in self._assertions:
-            check = assertion.check
-            if typed.keys().isdisjoint(assertion.fields) and check not in self._failed_by_nothing:
+            check, waiting = assertion.check, np.zeros(count, np.bool_)
+            waits.append(waiting)
+            fails_alone = check in self._failed_by_nothing
+            if typed.keys().isdisjoint(assertion.fields) and not fails_alone:
                 continue
             wrong, undecided = assertion.judge(batch)
             if wrong.size:
                 found.append(Finding(check.fields, check.code, check.message, wrong, check.severity, check.hint))
-            # A cell that could not be read has been reported; nobody knows what it would have said.
-            lost = [misread[name] for name in assertion.fields if name in misread]
-            if undecided.size and lost:
-                undecided = undecided[~np.logical_or.reduce(lost)[undecided]]
             if undecided.size:
-                at = pa.array(undecided)
-                said = {name: typed[name].take(at) for name in assertion.fields if name in typed}
-                left.append(Undecided(check, undecided, said))
-        return found, left
+                waiting[undecided] = True
+                if not fails_alone:
+                    # A record of which nothing is said stays as it is, and a new one holds.
+                    waiting &= self.says(assertion.fields, typed, count)
+                for name in misread.keys() & set(assertion.fields):
+                    # A cell that could not be read has been reported; nobody knows what it would have said.
+                    waiting &= ~misread[name]
+        at = np.flatnonzero(np.logical_or.reduce(waits))
+        if not at.size:
+            return found, None
+        values = {name: typed[name].take(pa.array(at)) for name in self._kinds if name in typed}
+        return found, Undecided(at, values, [waiting[at] for waiting in waits])
 
     def _batch(self, typed: Mapping[str, pa.Array], misread: Mapping[str, Mask], count: int) -> Batch:
         if self._creates:
-            columns = self._created(self._kinds, typed, count)
+            columns = self.created(self._kinds, typed, count)
             for name, mask in misread.items():
                 columns[name] = pc.if_else(pa.array(mask), pa.scalar(None, columns[name].type), columns[name])
             return Batch(columns, count, misread)

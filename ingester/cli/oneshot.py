@@ -109,7 +109,13 @@ def import_file(
                     time.sleep(_FIRST_WAIT_SECONDS * 2**attempt)
             raise AssertionError("unreachable")
 
-        order = Order(job=job, drop=drop, entity=chosen, referring=within.referring(chosen))
+        order = Order(
+            job=job,
+            drop=drop,
+            entity=chosen,
+            referring=within.referring(chosen),
+            block_bytes=found.worker.block_bytes,
+        )
         _run(run, order, out, published=store.published, as_json=as_json)
 
 
@@ -128,14 +134,16 @@ def validate_file(
     as_json: Json = False,
 ) -> None:
     """Check a file's cells and keys without any database; `import --dry-run` checks references as well."""
-    _, chosen = _chosen(settings(data_dir), tenant, rules, entity, catalogue, action)
+    found = settings(data_dir)
+    _, chosen = _chosen(found, tenant, rules, entity, catalogue, action)
     job, drop = _job(file, chosen, tenant, source, action, duplicates, dry_run=True)
     job.approved = _known(approve)
 
     from ingester import pipeline
     from ingester.pipeline import Order
 
-    _run(pipeline.check, Order(job=job, drop=drop, entity=chosen), out, as_json=as_json)
+    order = Order(job=job, drop=drop, entity=chosen, block_bytes=found.worker.block_bytes)
+    _run(pipeline.check, order, out, as_json=as_json)
 
 
 def _known(approved: list[str] | None) -> list[str]:

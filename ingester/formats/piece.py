@@ -15,6 +15,10 @@ import numpy as np
 from ingester.formats.cut import Positions, cut
 from ingester.formats.mend import RECORD_LIMIT, Mended, mend
 
+#: A piece has about as many rows at most, however short they are.
+_MOST_ROWS = 80_000
+_SAMPLE_BYTES = 1 << 16
+
 
 @dataclass(frozen=True, slots=True)
 class Piece:
@@ -100,15 +104,24 @@ class Finder:
         return os.pread(self.descriptor, end - offset, offset)
 
     def _next(self, offset: int, row: int, line: int) -> Piece:
-        wanted = self.block_bytes
+        wanted, cut_short = self._aim(offset), False
         while True:
             data = os.pread(self.descriptor, wanted, offset)
             if not data:
                 raise OSError(f"the file ends at byte {offset}; it had {self.size} bytes when it was opened")
             if piece := self._find(data, offset + len(data) >= self.size, offset, row, line):
-                return piece
+                if len(piece.starts) <= 2 * _MOST_ROWS or cut_short:
+                    return piece
+                wanted, cut_short = len(data) * _MOST_ROWS // len(piece.starts), True
+                continue
             # One row is longer than the block; `mend` raises once it has seen RECORD_LIMIT bytes of it.
             wanted = min(wanted * 2, max(RECORD_LIMIT, self.block_bytes))
+
+    def _aim(self, offset: int) -> int:
+        """Bytes to begin with: what a row costs beside its bytes counts as well, so short ones make a smaller piece."""
+        sample = os.pread(self.descriptor, _SAMPLE_BYTES, offset)
+        lines = max(1, sample.count(b"\n"))
+        return min(self.block_bytes, max(_SAMPLE_BYTES, len(sample) * _MOST_ROWS // lines))
 
     def _find(self, data: bytes, at_end: bool, offset: int, row: int, line: int) -> Piece | None:
         if found := cut(data, at_end, self.delimiter):

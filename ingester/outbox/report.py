@@ -107,8 +107,8 @@ class _Writer:
             )
         )
         # Many kinds are about the same cells: which, by a number for each set of columns.
-        sets: dict[tuple[int, ...], int] = {}
-        named = [tuple(self._position[name] for name in kind.fields if name in self._position) for kind in kinds]
+        sets: dict[tuple[int | None, ...], int] = {}
+        named = [self._places(kind) for kind in kinds]
         self._set_of_kind = np.array([sets.setdefault(columns, len(sets)) for columns in named], np.int64)
         self._sets = list(sets)
 
@@ -182,13 +182,21 @@ class _Writer:
             for i, said in ((i, self._kinds[kinds[i]]) for i in self._first(kinds))
         ]
 
+    def _places(self, kind: Kind) -> tuple[int | None, ...]:
+        """The columns of a notice's fields; None for one that the file does not have beside others that it has."""
+        places = tuple(self._position.get(name) for name in kind.fields)
+        return () if all(place is None for place in places) else places
+
     def _values(self, cells: pa.RecordBatch, place: _Positions, kinds: _Kinds) -> pa.Array:
         """The cell, or the joined cells, that each notice is about."""
         which = self._set_of_kind[kinds]
         parts, positions = [], []
         for number in np.flatnonzero(np.bincount(which)):
             at = np.flatnonzero(which == number)
-            picked = [cells.column(position).take(pa.array(place[at])) for position in self._sets[number]]
+            picked = [
+                pa.repeat("", len(at)) if position is None else cells.column(position).take(pa.array(place[at]))
+                for position in self._sets[number]
+            ]
             parts.append(_joined(picked, at))
             positions.append(at)
         if len(parts) == 1:

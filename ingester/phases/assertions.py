@@ -15,15 +15,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Connection
 
+from ingester.checks.assertion import Batch
 from ingester.checks.compile import CompiledEntity
 from ingester.domain.status import Action
-from ingester.ruleset.model import Check
 from ingester.spill.asserted import Asserted
 from ingester.spill.notices import Kind
 from ingester.store.lookup import stored_values
+from ingester.store.scope import is_empty
 from ingester.store.target import Target
 
 _Numbers = npt.NDArray[np.int64]
+_Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,49 +41,52 @@ class Assertions:
 
     def decided(self, action: Action, stored: tuple[Connection, Target] | None) -> Iterator[tuple[Kind, _Numbers]]:
         """The other rows that fail, now that stored values can be asked for; without a database all records are new."""
-        for check in self.asserted.waiting:
-            if stored is None and not self._is_told_by_file(check, action):
-                continue
-            wrong = [np.empty(0, np.int64)]
-            for numbers, keys, said in self.asserted.undecided(check):
-                if stored is None:
-                    at = self.rules.failing(check, self.rules.created(check, said, len(numbers)), len(numbers))
-                else:
-                    at = _failing(self.rules, check, keys, said, action, *stored)
-                wrong.append(numbers[at])
-            yield Kind(check.code, check.fields, check.message, check.severity, check.hint), np.concatenate(wrong)
+        checks = self.rules.checks
+        open_ = [n for n in sorted(self.asserted.waiting) if stored is not None or self._is_told_by_file(n, action)]
+        wrong: dict[int, list[_Numbers]] = {number: [np.empty(0, np.int64)] for number in open_}
+        fields = list(dict.fromkeys(name for number in open_ for name in checks[number][1]))
+        for numbers, keys, said, waits in self.asserted.undecided(len(checks)) if open_ else ():
+            is_stored, records = self._records(fields, keys, said, stored)
+            batch = Batch(records, len(numbers))
+            for number in open_:
+                # An update of a record that is not there has a notice of its own; one of which nothing is said stays.
+                says = self.rules.says(checks[number][1], said, len(numbers))
+                counts = waits[number] & np.where(is_stored, says, action is not Action.UPDATE)
+                at = self.rules.failing(number, batch)
+                wrong[number].append(numbers[at[counts[at]]])
+        for number, rows in wrong.items():
+            check = checks[number][0]
+            yield Kind(check.code, check.fields, check.message, check.severity, check.hint), np.concatenate(rows)
 
     def not_told(self, action: Action) -> list[str]:
         """The codes of the checks that are not made for some rows where there is no database."""
-        return [each.code for each in self.asserted.waiting if not self._is_told_by_file(each, action)]
+        waiting = sorted(self.asserted.waiting)
+        return [self.rules.checks[n][0].code for n in waiting if not self._is_told_by_file(n, action)]
 
-    def _is_told_by_file(self, check: Check, action: Action) -> bool:
+    def _is_told_by_file(self, number: int, action: Action) -> bool:
         """Whether the file says all that a new record would have."""
-        return action is not Action.UPDATE and set(self.rules.fields_of(check)) <= self.asserted.said(check)
+        return action is not Action.UPDATE and set(self.rules.checks[number][1]) <= set(self.asserted.said or ())
 
-
-def _failing(
-    rules: CompiledEntity,
-    check: Check,
-    keys: pa.RecordBatch,
-    said: Mapping[str, pa.Array],
-    action: Action,
-    connection: Connection,
-    target: Target,
-) -> _Numbers:
-    """Positions of the rows that make a record which fails the check."""
-    fields = [target.entity.field(name) for name in rules.fields_of(check)]
-    is_stored, values = stored_values(connection, target.entity, fields, keys, target.scope)
-    records = rules.created(check, said, len(is_stored))
-    for field, value in zip(fields, values, strict=True):
-        cell = said.get(field.name)
-        if cell is None:
-            cell = value
-        elif not target.erases:
-            cell = pc.coalesce(cell, value)
-        records[field.name] = pc.if_else(pa.array(is_stored), cell, records[field.name])
-    # An update of a record that is not there has a notice of its own; a record of which nothing is said stays.
-    counts = is_stored & bool(said) | (~is_stored & (action is not Action.UPDATE))
-    wrong = rules.failing(check, records, len(is_stored))
-    found: _Numbers = wrong[counts[wrong]]
-    return found
+    def _records(
+        self,
+        fields: list[str],
+        keys: pa.RecordBatch,
+        said: Mapping[str, pa.Array],
+        stored: tuple[Connection, Target] | None,
+    ) -> tuple[_Mask, dict[str, pa.Array]]:
+        """Which rows are about a stored record, and what the records of all rows come to hold in some fields."""
+        count = keys.num_rows
+        records = self.rules.created(fields, said, count)
+        if stored is None or is_empty(stored[0], stored[1].entity.table, stored[1].scope):
+            return np.zeros(count, np.bool_), records
+        connection, target = stored
+        wanted = [target.entity.field(name) for name in fields]
+        is_stored, values = stored_values(connection, target.entity, wanted, keys, target.scope)
+        for name, value in zip(fields, values, strict=True):
+            cell = said.get(name)
+            if cell is None:
+                cell = value
+            elif not target.erases:
+                cell = pc.coalesce(cell, value)
+            records[name] = pc.if_else(pa.array(is_stored), cell, records[name])
+        return is_stored, records

@@ -53,13 +53,14 @@ def _whole(batch: pa.RecordBatch) -> pa.BooleanArray:
 
 
 def _present(target: Target, resolved: Resolved, verdict: Verdict) -> Batches:
-    """Every row's key, and what the good rows come to refer to among the entity's own records."""
+    """Every row's key, and what the row refers to among the entity's own records, as `Cleanup` wants it told."""
     own = target.own_references
     for numbers, batch, ids in resolved.batches(_key(target)):
         good = verdict.good(numbers)
         columns = list(batch.columns)
         for name in own:
-            says = good & (target.erases | (ids[name] != NOT_GIVEN))
-            columns.append(pa.array(np.maximum(ids[name], NOT_GIVEN), mask=~says))
+            found = np.maximum(ids[name], NOT_GIVEN)
+            says = np.where(good, target.erases | (ids[name] != NOT_GIVEN), found > NOT_GIVEN)
+            columns.append(pa.array(np.where(good, found, -found), mask=~says))
         if columns:
             yield numbers, pa.RecordBatch.from_arrays(columns, names=[*batch.schema.names, *own])

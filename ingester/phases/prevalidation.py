@@ -7,7 +7,7 @@ phases can report everything else that is wrong with them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,9 +25,9 @@ from ingester.formats.delimited import DelimitedReader
 from ingester.phases.account import Account
 from ingester.phases.assertions import Assertions
 from ingester.ruleset.columns import ColumnMatch, match_columns
-from ingester.ruleset.model import Check, Entity, column_name
+from ingester.ruleset.model import Entity, column_name
 from ingester.spill import hashes
-from ingester.spill.asserted import Asserted, key_name
+from ingester.spill.asserted import Asserted
 from ingester.spill.notices import Kind, Notices
 from ingester.spill.rows import Rows, RowWriter
 from ingester.spill.verdict import Verdict
@@ -56,7 +56,7 @@ class _CheckedBlock:
     found: _Found
     last_row: int
     asserted: _Found = field(default_factory=list)
-    undecided: list[tuple[Check, npt.NDArray[np.int64], dict[str, pa.Array]]] = field(default_factory=list)
+    undecided: Undecided | None = None
 
 
 def run(
@@ -91,6 +91,7 @@ def run(
     spilled_as = tuple(dict.fromkeys(field.column for field in entity.fields if field.name in provided))
     distinct = _distinct(entity, spilled_as)
     compiled = CompiledEntity(entity, timezone, erases=erases, creates=creates)
+    key = [column_name(name) for name in entity.primary_key]
     wrong_width = Kind("wrong_cell_count", (), notice.message("wrong_cell_count", expected=str(len(reader.header))))
     broken = Kind("broken_quotes", (), notice.message("broken_quotes"))
 
@@ -107,8 +108,7 @@ def run(
         typed = {name: checked.columns[name] for name in spilled_as}
         for group in distinct:
             typed[hashes.column_of(group)] = pa.array(hashes.hashes([typed[name] for name in group]))
-        undecided = [_waiting(each, numbers, entity, checked.columns) for each in checked.undecided]
-        return _CheckedBlock(numbers, typed, found, last_row, _kinds(checked.asserted, numbers), undecided)
+        return _CheckedBlock(numbers, typed, found, last_row, _kinds(checked.asserted, numbers), checked.undecided)
 
     spilled = workspace / "rows.arrow"
     with RowWriter(spilled) as writer, Asserted(workspace, entity, notices) as asserted:
@@ -116,8 +116,8 @@ def run(
             verdict.extend(block.last_row)
             verdict.reject(notices.add(PhaseName.PREVALIDATION, block.found))
             asserted.found(block.asserted)
-            for each in block.undecided:
-                asserted.leave(*each)
+            if block.undecided is not None:
+                _leave(asserted, block.undecided, block, key)
             if usable and len(block.rows):
                 writer.write(pa.array(block.rows), block.columns)
     if reader.truncated is not None and not truncation_approved:
@@ -135,15 +135,20 @@ def _kinds(findings: list[Finding], numbers: npt.NDArray[np.int64]) -> _Found:
     ]
 
 
-def _waiting(
-    undecided: Undecided, numbers: npt.NDArray[np.int64], entity: Entity, columns: Mapping[str, pa.Array]
-) -> tuple[Check, npt.NDArray[np.int64], dict[str, pa.Array]]:
-    """Rows with their keys, of which nothing may be missing: nobody knows which record such a row is about."""
+def _leave(asserted: Asserted, undecided: Undecided, block: _CheckedBlock, key: Sequence[str]) -> None:
+    """Let rows wait with their keys, of which nothing may be missing: nobody knows which record such a row is about."""
     at = undecided.positions
-    keys = {key_name(name): columns[name].take(pa.array(at)) for name in map(column_name, entity.primary_key)}
-    whole = np.logical_and.reduce([present(each) for each in keys.values()])
-    left = {**undecided.values, **keys}
-    return undecided.check, numbers[at[whole]], {name: each.filter(pa.array(whole)) for name, each in left.items()}
+    keys = {name: block.columns[name].take(pa.array(at)) for name in key}
+    whole = np.logical_and.reduce([present(column) for column in keys.values()])
+    if not whole.any():
+        return
+    keep = pa.array(whole)
+    asserted.leave(
+        block.rows[at[whole]],
+        {name: column.filter(keep) for name, column in keys.items()},
+        {name: column.filter(keep) for name, column in undecided.values.items()},
+        [waits[whole] for waits in undecided.waits],
+    )
 
 
 def _distinct(entity: Entity, spilled: Sequence[str]) -> list[tuple[str, ...]]:

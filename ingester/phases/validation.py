@@ -187,7 +187,9 @@ def _unresolved(resolved: Resolved, key: ForeignKey, entity: Entity, verdict: Ve
         found = [numbers[ids == reason] for numbers, ids in resolved.ids(key.id_column)]
         children, parents = _matched(resolved, key, entity, verdict, partial(np.equal, reason))
         orphans = np.setdiff1d(np.concatenate([np.empty(0, np.int64), *found]), children, assume_unique=True)
-        yield _finding(code, key.fields, [orphans], expected=key.entity, leaning=children, on=parents)
+        # A row that refers to itself stands or falls by what else is said of it.
+        others = children != parents
+        yield _finding(code, key.fields, [orphans], expected=key.entity, leaning=children[others], on=parents[others])
 
 
 def _settle(resolved: Resolved, entity: Entity, verdict: Verdict) -> None:

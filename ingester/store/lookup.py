@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from sqlalchemy import JSON, Connection, text
 
 from ingester.checks.cast import cast_type
-from ingester.ruleset.model import Entity, Field
+from ingester.ruleset.model import Entity, Field, FieldType
 from ingester.store.database import is_postgres
 from ingester.store.entity_table import column_type
 from ingester.store.scope import IN_SCOPE, Scope
@@ -96,7 +96,9 @@ def stored_values(
     columns = []
     for i, field in enumerate(fields, start=1):
         values = [row[i] for row in found]
-        columns.append(_typed([_unquoted(each) for each in values] if field.is_extra else values, cast_type(field)))
+        if field.is_extra:
+            values = [_unquoted(each, field.type) for each in values]
+        columns.append(_typed(values, cast_type(field)))
     return at >= 0, [column.take(places) for column in columns]
 
 
@@ -113,11 +115,12 @@ def _member(name: str, *, postgres: bool) -> str:
     return name if postgres else f'$."{name}"'
 
 
-def _unquoted(value: str | None) -> str | None:
-    """A member of a JSON object as the text that a cell has."""
+def _unquoted(value: str | None, kind: FieldType) -> str | None:
+    """A member of a JSON object as text; of a moment as SQLite has it, without its Z."""
     if value is None or value == "null":
         return None
-    return str(json.loads(value)).removesuffix("Z") if value.startswith('"') else value
+    text = str(json.loads(value)) if value.startswith('"') else value
+    return text.removesuffix("Z") if kind is FieldType.DATETIME else text
 
 
 def _typed(values: list[Any], kind: pa.DataType) -> pa.Array:

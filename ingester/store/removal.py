@@ -94,8 +94,9 @@ class Cleanup:
     """What an `overwrite` removes: the records of its scope whose key no row of the file has. A context manager.
 
     `batches` are the rows whose keys could be read, good or not: the key's columns, the id columns of references to the
-    entity's own records: null in rows that change nothing there, 0 in those that erase it. `cautious`: rows may yet be
-    refused, so that what they refer to stays, and what their records refer to now as well.
+    entity's own records: null in rows that change nothing there, 0 in those that erase it, negative in rows that are
+    refused: what they refer to stays, so that they can be sent again, and what their records refer to now as well.
+    `cautious`: any row may yet be refused.
     """
 
     def __init__(
@@ -207,10 +208,10 @@ class Cleanup:
         column, table, staged = quoted(key.id_column), self._target.table, self._staging.name
         given = {name: f"s.{quoted(name)}" for name in key_columns(self._target.entity)}
         same = self._target.same_record(given)
-        said = f"AND NOT EXISTS (SELECT 1 FROM {staged} AS s WHERE {same} AND s.{column} IS NOT NULL)"
+        said = f"AND NOT EXISTS (SELECT 1 FROM {staged} AS s WHERE {same} AND s.{column} >= 0)"
         if self._cautious:
             said = ""
-        from_file = f"SELECT s.{column} FROM {staged} AS s JOIN {self.name} AS l ON l.id = s.{column} UNION "
+        from_file = f"SELECT l.id FROM {staged} AS s JOIN {self.name} AS l ON l.id = abs(s.{column}) UNION "
         if key.id_column not in self._target.columns:
             said = from_file = ""
         return (

@@ -310,7 +310,9 @@ class Model:
             else:
                 afters = [{**known, **said} if known else new]
             for code, column, uses, fails in CHECKS:
-                if known and self.action is not Action.CREATE and not uses & set(self.columns):
+                here = uses & set(self.columns)
+                says = any(row[name] is not None for name in here) or (self.erases and here)
+                if known and self.action is not Action.CREATE and not says:
                     continue
                 if uses & self.unread[number] and code == "too_dear":
                     continue
@@ -339,6 +341,8 @@ class Model:
                     continue
                 found = self.shop.find(entity, key, anywhere=columns == ("twin_external_id",))
                 on = offered.get(key[0], 0) if entity == self.file.entity else 0
+                if on == number:
+                    continue
                 if found == "ambiguous":
                     yield (number, "ambiguous_reference", "|".join(columns)), on
                 elif found is None:
@@ -370,13 +374,16 @@ class Model:
         """Records that an overwrite removes, whichever of its rows may yet be refused."""
         if self.action is not Action.OVERWRITE or self.keeps_all():
             return set()
-        refers = list(self.shop.referring(self.file.entity))
-        for number, row in self.rows.items():
+        good = [number for number in self.rows if self.told.good(number)]
+        return self.leaving([*self.shop.referring(self.file.entity), *self.own_references(good)])[0]
+
+    def own_references(self, numbers: list[int]) -> Iterator[tuple[str, Name, Name]]:
+        """Which records of their own kind rows refer to, as `Shop.referring` says it."""
+        for row in (self.rows[number] for number in numbers):
             for columns, (entity, _) in self.references():
                 found = self.shop.find(entity, tuple(row[name] for name in columns), anywhere="twin" in columns[0])
-                if entity == self.file.entity and self.told.good(number) and isinstance(found, tuple):
-                    refers.append((entity, self.name(row), found))
-        return self.leaving(refers)[0]
+                if entity == self.file.entity and isinstance(found, tuple):
+                    yield entity, self.name(row), found
 
     def of_referring(self) -> Iterator[tuple[Found, int]]:
         if self.action is not Action.DELETE:
@@ -438,7 +445,8 @@ class Model:
             self.told.notices[0, "cleanup_skipped", ""] += 1
             return
         records = self.shop.records[self.file.entity]
-        leaving, kept_by = self.leaving(list(self.shop.referring(self.file.entity)))
+        refused = [number for number in self.rows if not self.told.good(number)]
+        leaving, kept_by = self.leaving([*self.shop.referring(self.file.entity), *self.own_references(refused)])
         for name in leaving:
             del records[name]
         self.told.notices.update((0, "kept_referenced", "") for _ in kept_by)

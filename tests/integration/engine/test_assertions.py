@@ -50,9 +50,11 @@ fields:
   - {name: weight, type: number, description: Ours., example: 1}
   - {name: checked_at, type: datetime, description: Ours., example: "2024-01-01T00:00:00Z"}
   - {name: sealed, type: boolean, description: Ours., example: true}
+  - {name: grade, description: Ours., example: AZ}
 checks:
   - {code: too_heavy, assert: weight <= high, message: Too heavy}
   - {code: checked_early, assert: checked_at >= sent_at, message: Checked too early}
+  - {code: low_grade, assert: grade == 'AZ' or many < 5, message: Too many for its grade}
   - {code: unsealed, assert: not sealed or weight is not None, message: Sealed without a weight}
 """
 FULL = {
@@ -172,12 +174,30 @@ def test_a_tenants_own_fields_are_asked_for_as_well(engine: Engine) -> None:
     rules = engine.directory.tenant("acme").rules
     rules.mkdir()
     (rules / "plan.yaml").write_text(OVERLAY)
-    own = {"weight": "12.50", "checked_at": "2024-03-10T10:00:00.25Z", "sealed": "true"}
+    own = {"weight": "12.50", "checked_at": "2024-03-10T10:00:00.25Z", "sealed": "true", "grade": "AZ"}
     assert take(engine, **FULL, **own) == []
     assert take(engine, external_id="A", low="1", high="12.49") == ["too_heavy"]
     assert take(engine, external_id="A", sent_at="2024-03-10T10:00:01Z") == ["checked_early"]
     assert take(engine, external_id="A", weight="", sealed="", low="2", erases=True) == []
     assert take(engine, external_id="A", sealed="true") == ["unsealed"]
+    assert take(engine, external_id="A", many="8") == []
+    assert take(engine, external_id="A", grade="A") == ["low_grade"]
+
+
+def test_a_row_that_says_nothing_of_a_check_leaves_a_record_that_fails_it_alone(engine: Engine) -> None:
+    assert take(engine, external_id="A", high="9") == []
+    low = "external_id,low\nA,1\n"
+    engine.take("plans.csv", low)
+    with engine.store.writing() as connection:
+        connection.exec_driver_sql("UPDATE crm__plan SET low = '10'")
+    assert take(engine, external_id="A", status="won", ends_on="2024-01-01", low="", high="") == []
+    assert take(engine, external_id="A", low="", high="9") == ["upside_down"]
+
+
+def test_the_value_of_an_error_of_several_fields_keeps_their_places(engine: Engine) -> None:
+    take(engine, external_id="A", low="9")
+    report = engine.take("plans.csv", "external_id,high\nA,3\n")
+    assert [(line["field"], line["value"]) for line in report.errors] == [("high|low|many", "3||")]
 
 
 def test_many_rows_are_decided_block_by_block(engine: Engine) -> None:

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pytest
 
 from ingester.domain.errors import UnreadableFile
+from ingester.formats import piece as piece_module
 from ingester.formats.delimited import DelimitedReader
 from ingester.formats.piece import Piece
 from ingester.formats.row_index import RowIndex
@@ -206,3 +207,13 @@ def test_reading_can_stop_early_and_start_again(tmp_path: Path) -> None:
     reader = reader_of(tmp_path, b"a,b\n" + b"1,2\n" * 500, block_bytes=40)
     next(reader.blocks())
     assert sum(block.table.num_rows for block in reader.blocks()) == 500
+
+
+@pytest.mark.parametrize("first", ["", f"{'x' * 300_000}\n"])
+def test_short_rows_make_small_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: str) -> None:
+    monkeypatch.setattr(piece_module, "_MOST_ROWS", 5_000)
+    path = tmp_path / "short.csv"
+    path.write_text("n\n" + first + "".join(f"{number % 10}\n" for number in range(400_000)))
+    blocks = list(DelimitedReader(path, block_bytes=1 << 23).blocks())
+    assert max(len(block.rows) for block in blocks) <= 70_000
+    assert np.concatenate([block.rows.to_numpy() for block in blocks]).tolist() == list(range(1, 400_001 + bool(first)))
