@@ -13,6 +13,7 @@ The map, in the order in which a file meets the parts::
     queue.py        claim, lease, heartbeat, order;  wake.py: nudging sleeping workers;  schedule/: the clocks
     workforce.py    the worker processes;  worker.py: what runs in one
     decision.py     what people decide about an import
+    repeat.py       whether a drop repeats what was imported last, and is skipped or held for it
     pipeline.py     one import through the seven phases: the whole story on one page
     phases/         prevalidation … cleanup, a module each; they meet only through spill/
     spill/          what phases leave for one another: typed rows, notices by row, the verdict on each row

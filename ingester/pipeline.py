@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import structlog
 
 from ingester import arrow_alone as _arrow_alone  # noqa: F401 -- before any other module makes an array
-from ingester import fault
+from ingester import fault, repeat
 from ingester.directory import DataDirectory, sync_file, sync_folder
 from ingester.domain.errors import InvariantError
 from ingester.domain.phase import PhaseName, PhaseRecord
@@ -32,6 +33,7 @@ from ingester.phases import (
 )
 from ingester.phases.account import Account
 from ingester.phases.assertions import Assertions
+from ingester.repeat import Repeat
 from ingester.ruleset.model import Entity
 from ingester.ruleset.narrow import for_action
 from ingester.spill.notices import Notices
@@ -126,6 +128,26 @@ def check(order: Order, directory: DataDirectory, workspace: Path) -> ImportOutc
     )
 
 
+def skip(
+    job: Import, drop: Drop, found: Repeat, store: DataStore, directory: DataDirectory, workspace: Path
+) -> ImportOutcome:
+    """Commit that a drop was not imported since it repeats another; its rows are accounted for by that one's counts."""
+    rows = (found.of.stats or {}).get("total_rows")
+    nothing = dict.fromkeys(_reconciled(Verdict(), Merged()), 0)
+    stats = {**nothing, "total_rows": rows, "duplicate_rows": rows}
+    said = {"outcome": Outcome.DUPLICATE.value, "duplicate_of": found.of.id, "stats": stats}
+    said |= {"reason": repeat.REASON, "message": found.said}
+    finished = workspace / "outbox"
+    finished.mkdir()
+    outcome = _finished(job, drop, said, [], finished, directory, now())
+    with store.writing() as connection:
+        datastore.record(connection, outcome)
+        fault.point("merge.before_commit")
+    fault.point("merge.committed")
+    log.info("import_skipped", duplicate_of=found.of.short_id)
+    return outcome
+
+
 _NO_DATABASE = "there is no database"
 _NEED_A_DATABASE = ("references", "unique values of stored records", "created, updated and skipped counts")
 
@@ -193,7 +215,6 @@ class _Attempt:
             "rejects": rejects if written.rejects_written else None,
         }
         found = {
-            "status": Status.COMPLETED.value,
             "outcome": outcome.value,
             "reason": None,
             "message": None,
@@ -212,24 +233,39 @@ class _Attempt:
             "errors": written.errors,
             "warnings": written.warnings,
             "files": names,
-            "completed_at": status.moment(at),
         }
-        status_file = outbox_name.status(drop.name, job.short_id)
-        (finished / status_file).write_bytes(status.encode(status.document(job, drop, found)))
-        files = [*(name for name in names.values() if name is not None), status_file]
-        for name in files:
-            sync_file(finished / name)
-        sync_folder(finished)
-        fault.point("outbox.written")
-        return ImportOutcome(
-            import_id=job.id,
-            tenant=job.tenant,
-            outcome=outcome.value,
-            workspace=self._directory.relative(finished),
-            files=files,
-            publish_pending=True,
-            committed_at=at,
-        )
+        reports = [name for name in names.values() if name is not None]
+        return _finished(job, drop, found, reports, finished, self._directory, at)
+
+
+def _finished(
+    job: Import,
+    drop: Drop,
+    found: dict[str, Any],
+    reports: list[str],
+    folder: Path,
+    directory: DataDirectory,
+    at: datetime,
+) -> ImportOutcome:
+    """Write the status file beside the reports, sync them all, and describe them in the outcome to be committed."""
+    status_file = outbox_name.status(drop.name, job.short_id)
+    said = {"status": Status.COMPLETED.value, **found, "completed_at": status.moment(at)}
+    (folder / status_file).write_bytes(status.encode(status.document(job, drop, said)))
+    files = [*reports, status_file]
+    for name in files:
+        sync_file(folder / name)
+    sync_folder(folder)
+    fault.point("outbox.written")
+    return ImportOutcome(
+        import_id=job.id,
+        tenant=job.tenant,
+        outcome=said["outcome"],
+        workspace=directory.relative(folder),
+        files=files,
+        stats=said["stats"],
+        publish_pending=True,
+        committed_at=at,
+    )
 
 
 def _outcome(verdict: Verdict) -> Outcome:

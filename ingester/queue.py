@@ -82,11 +82,20 @@ class Queue:
         with self._ledger.writing() as session:
             return bool(session.exec(statement).rowcount)
 
-    def complete(self, job: Import, outcome: Outcome, *, location: str, reason: str | None = None) -> None:
+    def complete(
+        self,
+        job: Import,
+        outcome: Outcome,
+        *,
+        location: str,
+        stats: dict[str, int | None] | None = None,
+        reason: str | None = None,
+    ) -> None:
         """Record that the import's outcome is committed and published, and where its original went."""
         with self._ledger.writing() as session:
             session.exec(update(Drop).where(col(Drop.id) == job.drop_id).values(location=location))
-            _end(session, job, Status.COMPLETED, "completed", outcome=outcome, reason=reason, message=None)
+            said: dict[str, Any] = {"outcome": outcome, "stats": stats, "reason": reason, "message": None}
+            _end(session, job, Status.COMPLETED, "completed", **said)
 
     def fail(self, job: Import, *, reason: str, message: str, location: str, error: str | None = None) -> bool:
         """End an import that changed no row; its bytes are kept at `location`. False if the claim is lost."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from ingester.domain.status import REMOVAL_GUARD_PERCENT, Action, DuplicateHandling, Status
+from ingester.domain.status import REMOVAL_GUARD_PERCENT, Action, DuplicateHandling, RepeatHandling, Status
 from ingester.ruleset.model import Catalogue, Entity, RuleSet
 from ingester.ruleset.order import ImportOrder
 from ingester.ruleset.route import Unroutable, by_folder, by_name
@@ -29,6 +29,9 @@ class Route:
     duplicate_handling: DuplicateHandling = DuplicateHandling.IGNORE_ALL
     empty_erases: bool = False
     removal_guard_percent: int = REMOVAL_GUARD_PERCENT
+    on_repeated: RepeatHandling = RepeatHandling.SKIP
+    on_renamed: RepeatHandling = RepeatHandling.SKIP
+    on_revised: RepeatHandling = RepeatHandling.IMPORT
 
 
 class Router:
@@ -71,6 +74,9 @@ class Router:
             duplicate_handling=feed.duplicate_handling,
             empty_erases=feed.empty_erases,
             removal_guard_percent=feed.removal_guard_percent,
+            on_repeated=feed.on_repeated,
+            on_renamed=feed.on_renamed,
+            on_revised=feed.on_revised,
         )
 
     def apply(self, route: Route, job: Import) -> None:
@@ -78,6 +84,7 @@ class Router:
         job.feed, job.source, job.dry_run = route.feed, route.source, route.dry_run
         job.action, job.duplicate_handling = route.action, route.duplicate_handling
         job.empty_erases, job.removal_guard_percent = route.empty_erases, route.removal_guard_percent
+        job.on_repeated, job.on_renamed, job.on_revised = route.on_repeated, route.on_renamed, route.on_revised
         if route.entity is not None:
             job.catalogue, job.entity = route.entity.catalogue, route.entity.name
             job.rank = self.order.rank(route.entity)

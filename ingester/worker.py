@@ -20,12 +20,12 @@ from types import FrameType
 
 import structlog
 
-from ingester import fault, pipeline, wake
+from ingester import fault, pipeline, repeat, wake
 from ingester import log as logs
 from ingester.directory import DataDirectory
 from ingester.domain import notice
 from ingester.domain.errors import Held, IngesterError, TransientError, UnreadableFile
-from ingester.domain.status import Outcome, Status
+from ingester.domain.status import Outcome, RepeatHandling, Status
 from ingester.outbox import publish, status
 from ingester.pipeline import Order
 from ingester.queue import HEARTBEAT_SECONDS, Claim, Queue, worker_name
@@ -114,7 +114,7 @@ class Worker:
             if outcome is None and self._workers_lost(job) >= self._settings.max_attempts:
                 self._fail(job, drop, "attempts_exhausted", str(self._settings.max_attempts))
                 return
-            outcome = outcome or self._import(job, drop)
+            outcome = outcome or self._repeated(job, drop) or self._import(job, drop)
         except UnreadableFile as error:
             self._fail(job, drop, error.code, said=error.reason)
         except Held as error:
@@ -142,6 +142,15 @@ class Worker:
         results = [attempt.result for attempt in self._ledger.attempts(job.id)]
         since = max((i for i, result in enumerate(results) if result == "failed"), default=-1)
         return results[since + 1 :].count("lost")
+
+    def _repeated(self, job: Import, drop: Drop) -> ImportOutcome | None:
+        """The outcome of a drop that its feed does not want twice; raises Held where it wants to be asked."""
+        found = repeat.find(self._ledger, job, drop)
+        if found is None:
+            return None
+        if found.handling is RepeatHandling.HOLD:
+            raise Held(repeat.REASON, notice.message(repeat.REASON, expected=found.said))
+        return pipeline.skip(job, drop, found, self._store, self._directory, self._workspace(job))
 
     def _import(self, job: Import, drop: Drop) -> ImportOutcome:
         if not self._directory.drop_file(drop.id, drop.location).exists():
@@ -190,7 +199,7 @@ class Worker:
             self._store.published(job.id)
             publish.discard(self._directory, job)
             # Last: whatever happens before it, somebody takes the import again and finishes it.
-            self._queue.complete(job, Outcome(outcome.outcome), location=location)
+            self._queue.complete(job, Outcome(outcome.outcome), location=location, stats=outcome.stats)
             fault.point("ledger.completed")
         except (OSError, TransientError) as error:
             log.exception("import_not_published_yet")

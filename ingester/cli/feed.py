@@ -19,7 +19,7 @@ from ingester.cli.options import (
     print_table,
 )
 from ingester.domain.errors import UsageError
-from ingester.domain.status import REMOVAL_GUARD_PERCENT, Action, DuplicateHandling
+from ingester.domain.status import REMOVAL_GUARD_PERCENT, Action, DuplicateHandling, RepeatHandling
 
 if TYPE_CHECKING:
     from ingester.feed import Change
@@ -45,6 +45,15 @@ def add(
     duplicates: Duplicates = DuplicateHandling.IGNORE_ALL,
     empty_erases: EmptyErases = False,
     removal_guard: RemovalGuard = REMOVAL_GUARD_PERCENT,
+    on_repeated: Annotated[
+        RepeatHandling, typer.Option(help="A file with the name and the bytes of the one imported last.")
+    ] = RepeatHandling.SKIP,
+    on_renamed: Annotated[
+        RepeatHandling, typer.Option(help="A file with the bytes of the one imported last, under another name.")
+    ] = RepeatHandling.SKIP,
+    on_revised: Annotated[
+        RepeatHandling, typer.Option(help="A file with the name of one imported before, and other bytes.")
+    ] = RepeatHandling.IMPORT,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
@@ -60,6 +69,9 @@ def add(
         duplicate_handling=duplicates,
         empty_erases=empty_erases,
         removal_guard_percent=removal_guard,
+        on_repeated=on_repeated,
+        on_renamed=on_renamed,
+        on_revised=on_revised,
     )
     with opened(data_dir) as site:
         feed = declared.feed(site.tenants.get(tenant), site.rules)

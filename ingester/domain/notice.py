@@ -57,6 +57,8 @@ _ALL = (
     _error("drop_missing", "The stored file is gone", "Send the file again."),
     _warning("waits_for_decision", "It waits behind import {expected}", "Approve, reject or remove the held file."),
     _error("canceled", "The import was canceled", "Send the file again if that was not meant."),
+    # --- a drop that repeats another -------------------------------------------------------------------------------
+    _warning("repeated_drop", "{expected}", "Approve it to import it all the same, or reject it."),
     # --- an overwrite ----------------------------------------------------------------------------------------------
     _warning("empty_overwrite", "A file without rows would remove every record", "Send the whole file, or approve it."),
     _warning(

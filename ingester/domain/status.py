@@ -36,6 +36,14 @@ class DuplicateHandling(StrEnum):
     USE_LAST = "use_last"
 
 
+class RepeatHandling(StrEnum):
+    """What becomes of a drop that repeats an earlier one, by its bytes or by its name."""
+
+    IMPORT = "import"
+    SKIP = "skip"
+    HOLD = "hold"
+
+
 class Status(StrEnum):
     """Where an import stands. `TRANSITIONS` says which way it can go from there."""
 

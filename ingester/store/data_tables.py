@@ -27,5 +27,7 @@ class ImportOutcome(DataTable, table=True):
     workspace: str
     #: Outbox names in the order they are to appear; the status file is last.
     files: list[str] = Field(sa_column=Column(JSON, nullable=False))
+    #: The counts of the status file.
+    stats: dict[str, int | None] | None = Field(default=None, sa_column=Column(JSON))
     publish_pending: bool = Field(default=True, index=True)
     committed_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))

@@ -15,13 +15,14 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
 from ingester.domain.errors import IngesterError, UsageError
-from ingester.domain.status import Status
+from ingester.domain.status import Outcome, Status
 from ingester.store import database, migrate
 from ingester.store.ledger_tables import Attempt, Drop, Import
 
 #: What a route decides about an import.
 _ROUTE = {
     *("feed", "source", "action", "dry_run", "duplicate_handling", "empty_erases", "removal_guard_percent"),
+    *("on_repeated", "on_renamed", "on_revised"),
     *("catalogue", "entity", "rank", "ancestors"),
     *("status", "reason", "message", "completed_at"),
 }
@@ -212,6 +213,25 @@ class Ledger:
     def held_before(self, job: Import) -> str | None:
         """The short id of the held import that keeps `job` waiting, if there is one: its line goes on after it."""
         statement = select(Import.short_id).where(*_line_of(job), Import.status == Status.NEEDS_ATTENTION).limit(1)
+        with self.reading() as session:
+            return session.exec(statement).first()
+
+    def applied_before(self, job: Import, name: str | None = None) -> tuple[Import, Drop] | None:
+        """The last import before `job` in its line that may have changed records; `name`: of a file called so."""
+        statement = (
+            select(Import, Drop)
+            .join(Drop, col(Import.drop_id) == col(Drop.id))
+            .where(
+                *_line_of(job),
+                col(Import.sequence) < job.sequence,
+                col(Import.dry_run).is_(False),
+                col(Import.outcome).in_((Outcome.ACCEPTED, Outcome.PARTIAL)),
+            )
+            .order_by(col(Import.sequence).desc())
+            .limit(1)
+        )
+        if name is not None:
+            statement = statement.where(Drop.name == name)
         with self.reading() as session:
             return session.exec(statement).first()
 

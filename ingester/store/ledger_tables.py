@@ -10,7 +10,15 @@ from sqlalchemy import JSON, BigInteger, Column, Enum, ForeignKey, Index, Unique
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
-from ingester.domain.status import REMOVAL_GUARD_PERCENT, Action, DuplicateHandling, Origin, Outcome, Status
+from ingester.domain.status import (
+    REMOVAL_GUARD_PERCENT,
+    Action,
+    DuplicateHandling,
+    Origin,
+    Outcome,
+    RepeatHandling,
+    Status,
+)
 from ingester.store.database import UtcDateTime
 
 
@@ -38,6 +46,10 @@ def _empty_erases() -> Any:
 
 def _removal_guard_percent() -> Any:
     return Field(default=REMOVAL_GUARD_PERCENT, sa_column_kwargs={"server_default": str(REMOVAL_GUARD_PERCENT)})
+
+
+def _repeat(default: RepeatHandling) -> Any:
+    return _word(RepeatHandling, default, added=True)
 
 
 def _json() -> Any:
@@ -98,6 +110,10 @@ class Feed(LedgerTable, table=True):
     empty_erases: bool = _empty_erases()
     #: The share of its source's stored records that an `overwrite` may remove unasked, in percent; 100 is no guard.
     removal_guard_percent: int = _removal_guard_percent()
+    #: What becomes of a drop with the name and bytes of what was imported last, with its bytes alone, its name alone.
+    on_repeated: RepeatHandling = _repeat(RepeatHandling.SKIP)
+    on_renamed: RepeatHandling = _repeat(RepeatHandling.SKIP)
+    on_revised: RepeatHandling = _repeat(RepeatHandling.IMPORT)
     created_at: datetime = _moment()
 
 
@@ -159,8 +175,13 @@ class Import(LedgerTable, table=True):
     #: As the feed said when the file landed.
     empty_erases: bool = _empty_erases()
     removal_guard_percent: int = _removal_guard_percent()
+    on_repeated: RepeatHandling = _repeat(RepeatHandling.SKIP)
+    on_renamed: RepeatHandling = _repeat(RepeatHandling.SKIP)
+    on_revised: RepeatHandling = _repeat(RepeatHandling.IMPORT)
     status: Status = _word(Status, Status.QUEUED)
     outcome: Outcome | None = _word(Outcome, nullable=True)
+    #: What became of its rows, as the status file counts them; None until they were read.
+    stats: dict[str, int | None] | None = Field(default=None, sa_column=Column(JSON))
     #: A notice code that says why it failed or is held, and the sentence that goes with it.
     reason: str | None = None
     message: str | None = None

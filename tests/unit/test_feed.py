@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ingester.domain.errors import UsageError
-from ingester.domain.status import Action, DuplicateHandling
+from ingester.domain.status import Action, DuplicateHandling, RepeatHandling
 from ingester.feed import WORDS, Change, Declared, changes, declare, read, resolved
 from ingester.ruleset.model import Catalogue, Entity, Field, RuleSet
 from ingester.store.database import now
@@ -46,6 +46,9 @@ def test_a_feed_says_nothing_that_it_need_not() -> None:
         "duplicate_handling": DuplicateHandling.IGNORE_ALL,
         "empty_erases": False,
         "removal_guard_percent": 50,
+        "on_repeated": RepeatHandling.SKIP,
+        "on_renamed": RepeatHandling.SKIP,
+        "on_revised": RepeatHandling.IMPORT,
     }
     assert found.tenant == "acme"
 

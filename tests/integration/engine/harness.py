@@ -19,7 +19,7 @@ from sqlmodel import col
 from ingester import fault, recovery
 from ingester.decision import Decisions
 from ingester.directory import DataDirectory
-from ingester.domain.status import Origin
+from ingester.domain.status import Origin, RepeatHandling
 from ingester.intake import Arrival, Intake
 from ingester.queue import Queue
 from ingester.routing import Router
@@ -111,11 +111,14 @@ class Engine:
     def take(
         self, name: str, content: str | bytes, *, tenant: str = "acme", folder: str = "", **policy: object
     ) -> Report:
-        """Land a file, work, and read the report. `policy` is what its feed would say: `action`, `empty_erases`, …"""
+        """Land a file, work, and read the report. `policy` is what its feed would say: `action`, `empty_erases`, …
+
+        Unless it says otherwise, files are imported as often as they come.
+        """
         job = self.drop(name, content, tenant=tenant, folder=folder)
-        if policy:
-            with self.ledger.writing() as session:
-                session.exec(update(Import).where(col(Import.id) == job.id).values(**policy))
+        policy = {"on_repeated": RepeatHandling.IMPORT, "on_renamed": RepeatHandling.IMPORT, **policy}
+        with self.ledger.writing() as session:
+            session.exec(update(Import).where(col(Import.id) == job.id).values(**policy))
         self.work()
         return self.report(job)
 
