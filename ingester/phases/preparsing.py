@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from ingester.domain import notice
 from ingester.domain.phase import PhaseName, PhaseRecord
 from ingester.domain.status import DuplicateHandling
@@ -29,17 +27,15 @@ def run(rows: Rows, entity: Entity, notices: Notices, verdict: Verdict, policy: 
         return account.skip("the entity has no key: every row is a new record", total=total)
     conflict = Kind("duplicate_row", entity.primary_key, notice.message("duplicate_row", expected=_SAID[policy]))
     copy = Kind("identical_row", entity.primary_key, notice.message("identical_row"))
-    found: dict[Kind, list[np.ndarray[tuple[int], np.dtype[np.int64]]]] = {conflict: [], copy: []}
-    for repeated in repeats(rows, tuple(map(column_name, entity.primary_key)), verdict.good):
+    for share, repeated in repeats(rows, tuple(map(column_name, entity.primary_key)), verdict.good):
         numbers = repeated[ROW].to_numpy()
         identical = repeated[IDENTICAL].to_numpy()
-        found[copy].append(numbers[identical & (numbers != repeated[FIRST].to_numpy())])
+        copied = identical & (numbers != repeated[FIRST].to_numpy())
         refused = ~identical
         if policy is DuplicateHandling.USE_FIRST:
             refused &= numbers != repeated[FIRST].to_numpy()
         elif policy is DuplicateHandling.USE_LAST:
             refused &= numbers != repeated[LAST].to_numpy()
-        found[conflict].append(numbers[refused])
-    struck = [(kind, np.concatenate(parts)) for kind, parts in found.items() if parts]
-    verdict.refuse(notices.add(PhaseName.PREPARSING, struck))
+        struck = [(conflict, numbers[refused]), (copy, numbers[copied])]
+        verdict.refuse(notices.add(f"{PhaseName.PREPARSING}-{share}", struck))
     return account.close(total=total, error=total - verdict.valid_rows)

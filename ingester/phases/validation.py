@@ -262,7 +262,7 @@ def _chosen(numbers: _Numbers, batch: pa.RecordBatch, keep: _Mask) -> tuple[_Num
 
 def _repeated(rows: Rows, field: Field, verdict: Verdict) -> _Finding:
     """Rows of the file that share a value."""
-    wrong = [table[ROW].to_numpy() for table in repeats(rows, (field.column,), verdict.good)]
+    wrong = [table[ROW].to_numpy() for _, table in repeats(rows, (field.column,), verdict.good)]
     return _finding("not_unique", (field.name,), wrong)
 
 

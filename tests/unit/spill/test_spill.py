@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ingester.checks.keyhash import key_hash
 from ingester.domain.notice import Severity
 from ingester.spill import hashes
 from ingester.spill import repeats as repeats_module
@@ -147,21 +150,39 @@ def test_where_nothing_was_found_nothing_is_read(tmp_path: Path) -> None:
 # --- repeats ---------------------------------------------------------------------------------------------------------
 
 KEYS = st.none() | st.sampled_from(["a", "b", "c", "ab", ""])
-ROWS = st.lists(st.tuples(KEYS, st.none() | st.integers(0, 2), st.none() | st.sampled_from("xy")), max_size=20)
+TYPES = {"key": pa.string(), "number": pa.int64(), "other": pa.string(), "flag": pa.bool_()}
+ROWS = st.lists(
+    st.tuples(
+        KEYS,
+        st.none() | st.integers(0, 2),
+        st.none() | st.sampled_from(["x", "y", "xy"]),
+        st.sampled_from([True, False, None]),
+    ),
+    max_size=20,
+)
 
 
-@pytest.mark.parametrize("collide", [False, True], ids=["hashes apart", "every hash collides"])
+def every_hash_collides(columns: list[pa.Array]) -> npt.NDArray[np.uint64]:
+    return np.full(len(columns[0]), 7, np.uint64)
+
+
+def some_hashes_collide(columns: list[pa.Array]) -> npt.NDArray[np.uint64]:
+    # Apart in the half that tells the share.
+    return (key_hash(columns) % np.uint64(3)) << np.uint64(33)
+
+
+@pytest.mark.parametrize("key_hash", [key_hash, some_hashes_collide, every_hash_collides])
+@pytest.mark.parametrize("key", [("key", "number"), ("key",), ("flag",)], ids=" ".join)
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-@given(rows=ROWS, bad=st.sets(st.integers(1, 20)), cut=st.integers(0, 20))
+@given(rows=ROWS, bad=st.sets(st.integers(1, 20)), cuts=st.sets(st.integers(1, 19)))
 def test_repeats_are_those_that_plain_python_finds(
-    tmp_path: Path, collide: bool, rows: list[tuple[Any, Any, Any]], bad: set[int], cut: int
+    tmp_path: Path, key_hash: Any, key: tuple[str, ...], rows: list[tuple[Any, ...]], bad: set[int], cuts: set[int]
 ) -> None:
-    parts = [part for part in (slice(0, cut), slice(cut, None)) if rows[part]]
     batches = []
-    for part in parts:
-        columns = list(zip(*rows[part], strict=True))
-        typed = (pa.array(columns[0], pa.string()), pa.array(columns[1], pa.int64()), pa.array(columns[2], pa.string()))
-        batches.append((np.arange(1, len(rows) + 1)[part], dict(zip(("key", "number", "other"), typed, strict=True))))
+    for start, end in pairwise([0, *sorted(cut for cut in cuts if cut < len(rows)), len(rows)] if rows else []):
+        columns = zip(*rows[start:end], strict=True)
+        typed = {name: pa.array(column, TYPES[name]) for name, column in zip(TYPES, columns, strict=True)}
+        batches.append((np.arange(start + 1, end + 1), typed))
     (tmp_path / "rows.arrow").unlink(missing_ok=True)
     spilled = spill(tmp_path, *batches)
 
@@ -171,16 +192,16 @@ def test_repeats_are_those_that_plain_python_finds(
     with pytest.MonkeyPatch.context() as patched:
         # Shares of a few rows, so that groups meet across their borders.
         patched.setattr(repeats_module, "_HASHES", 3)
-        patched.setattr(repeats_module, "_SUSPECTS", 2)
-        if collide:
-            patched.setattr(hashes, "key_hash", lambda columns: np.full(len(columns[0]), 7, np.uint64))
-        tables = list(repeats(spilled, ("key", "number"), eligible)) if batches else []
-    found = {row[ROW]: (row[COUNT], row[FIRST], row[LAST], row[IDENTICAL]) for t in tables for row in t.to_pylist()}
+        patched.setattr(repeats_module, "_REPEATED", 2)
+        patched.setattr(hashes, "key_hash", key_hash)
+        tables = list(repeats(spilled, key, eligible))
+    found = {row[ROW]: (row[COUNT], row[FIRST], row[LAST], row[IDENTICAL]) for _, t in tables for row in t.to_pylist()}
 
     groups: dict[Any, list[int]] = {}
-    for number, (key, value, _) in enumerate(rows, start=1):
-        if number not in bad and key is not None and value is not None:
-            groups.setdefault((key, value), []).append(number)
+    for number, row in enumerate(rows, start=1):
+        values = tuple(value for name, value in zip(TYPES, row, strict=True) if name in key)
+        if number not in bad and None not in values:
+            groups.setdefault(values, []).append(number)
     wanted = {
         number: (len(group), min(group), max(group), len({rows[each - 1] for each in group}) == 1)
         for group in groups.values()
@@ -188,7 +209,57 @@ def test_repeats_are_those_that_plain_python_finds(
         for number in group
     }
     assert found == wanted
-    assert sum(table.num_rows for table in tables) == len(found), "a row is in one table, once"
+    shares: dict[int, list[int]] = {}
+    for share, table in tables:
+        assert table.num_rows
+        shares.setdefault(share, []).extend(table[ROW].to_pylist())
+    assert sum(map(len, shares.values())) == len(found), "a row is in one table, once"
+    for share, members in shares.items():
+        assert members == sorted(members), "a share's tables are in row order"
+        assert all(number in members for each in members for number in groups_of(groups, each)), share
+    assert [path.name for path in tmp_path.iterdir() if path.name != "rows.arrow"] == []
+
+
+def groups_of(groups: dict[Any, list[int]], number: int) -> list[int]:
+    return next(group for group in groups.values() if number in group)
+
+
+def everything(found: Numbers) -> npt.NDArray[np.bool_]:
+    return np.ones(len(found), np.bool_)
+
+
+@pytest.mark.parametrize("distinct", [1, 50_000], ids=["one value", "pairs"])
+def test_memory_is_not_for_the_rows_that_share_a_value(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, distinct: int
+) -> None:
+    total, size = 100_000, 2_000
+    monkeypatch.setattr(repeats_module, "_HASHES", 4_000)
+    monkeypatch.setattr(repeats_module, "_REPEATED", 4_000)
+    monkeypatch.setattr(repeats_module, "_PLACE_BITS", np.uint64(12))
+    with RowWriter(tmp_path / "rows.arrow") as writer:
+        for start in range(0, total, size):
+            found = np.arange(start, start + size)
+            writer.write(pa.array(found + 1), {"a": pa.array(found % distinct), "b": pa.array(found // total)})
+    tracemalloc.start()
+    try:
+        tables = repeats(Rows(tmp_path / "rows.arrow", ("a", "b")), ("a",), everything)
+        sizes = [table.num_rows for _, table in tables if all(table[IDENTICAL].to_pylist())]
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert sum(sizes) == total
+    assert max(sizes) <= size
+    assert peak < 8 * total, "not one number a row"
+
+
+def test_a_long_text_is_not_copied_for_each_row_that_is_compared_with_it(tmp_path: Path) -> None:
+    long, rows = "x" * 1_000_000, 3_000
+    texts = pa.array([long, *["y"] * rows, None, long])
+    spilled = spill(tmp_path, (np.arange(1, rows + 4), {"a": pa.array([1] * (rows + 3)), "b": texts}))
+    most = pa.default_memory_pool().max_memory()
+    ((_, table),) = repeats(spilled, ("a",), everything)
+    assert not any(table[IDENTICAL].to_pylist())
+    assert pa.default_memory_pool().max_memory() - most < len(long) * rows / 10
 
 
 @pytest.mark.parametrize("names", [("a", "a_count_distinct", "b"), ("k", "_x", "k_count")])
@@ -196,6 +267,6 @@ def test_fields_may_be_called_what_arrow_calls_its_own_columns(tmp_path: Path, n
     columns = {name: pa.array(["1", "1", "2"]) for name in names}
     rows = spill(tmp_path, (numbers(1, 2, 3), columns))
     for key in names:
-        (table,) = repeats(rows, (key,), lambda found: np.ones(len(found), np.bool_))
+        ((_, table),) = repeats(rows, (key,), everything)
         assert table[ROW].to_pylist() == [1, 2]
         assert table[IDENTICAL].to_pylist() == [True, True]
