@@ -307,9 +307,11 @@ def naive_array(cell: str) -> str:
     st.lists(
         st.one_of(
             st.text(st.sampled_from('ab| []"\0'), max_size=10),
-            st.lists(st.one_of(st.integers(), st.text(max_size=3).filter(lambda t: "\0" not in t), st.none())).map(
-                json.dumps
-            ),
+            st.lists(
+                st.one_of(
+                    st.integers(-(10**37), 10**37), st.text(max_size=3).filter(lambda t: "\0" not in t), st.none()
+                )
+            ).map(json.dumps),
         ),
         max_size=15,
     )
