@@ -49,6 +49,9 @@ def test_a_feed_keeps_what_it_was_told_and_goes_when_it_is_removed(site: Service
         "duplicate_handling": "use_last",
         "empty_erases": True,
         "removal_guard_percent": 20,
+        "on_repeated": "skip",
+        "on_renamed": "skip",
+        "on_revised": "import",
     }
     assert "removal_guard_percent: 20" in site.run("feed", "show", "acme", "full").stdout.splitlines()
     site.run("feed", "remove", "acme", "full")

@@ -174,12 +174,12 @@ def test_a_changed_file_updates_what_changed_and_leaves_the_rest_alone(
 def test_the_same_file_under_another_name_changes_nothing(tenant: Tenant, rows: list[Row], tmp_path: Path) -> None:
     path = write(tmp_path / "customers.csv", rows[:10])
     tenant.sftp(f"put {path} /inbox/")
-    tenant.wait(path.name)
+    first = tenant.wait(path.name)
     before = stored(tenant)
     tenant.sftp(f"put {path} /inbox/customer_again.csv")
     again = tenant.wait("customer_again.csv")
     assert_reconciles(again)
-    assert (again.stats["created_count"], again.stats["updated_count"]) == (0, 0)
+    assert (again.status["outcome"], again.status["duplicate_of"]) == ("duplicate", first.status["id"])
     assert stored(tenant) == before
 
 
