@@ -86,7 +86,7 @@ def run(order: Order, store: DataStore, directory: DataDirectory, workspace: Pat
         attempt.passed(parsing.run(verdict))
         columns = (*rows.fields, *(name for name in resolved.columns if name != RECORD))
         target = Target(entity=entity, columns=columns, scope=scope, erases=job.empty_erases)
-        stored = validation.Stored(connection, target, resolved, order.referring, action, workspace)
+        stored = validation.Stored(connection, target, resolved, order.referring, workspace)
         attempt.passed(validation.run(rows, entity, attempt.assertions, action, notices, verdict, stored))
         done, record = processing.run(connection, target, resolved, verdict, action, dry_run=job.dry_run)
         attempt.passed(record)
@@ -133,8 +133,7 @@ def skip(
 ) -> ImportOutcome:
     """Commit that a drop was not imported since it repeats another; its rows are accounted for by that one's counts."""
     rows = (found.of.stats or {}).get("total_rows")
-    nothing = dict.fromkeys(_reconciled(Verdict(), Merged()), 0)
-    stats = {**nothing, "total_rows": rows, "duplicate_rows": rows}
+    stats = {**_reconciled(Verdict(), Merged()), "total_rows": rows, "duplicate_rows": rows}
     said = {"outcome": Outcome.DUPLICATE.value, "duplicate_of": found.of.id, "stats": stats}
     said |= {"reason": repeat.REASON, "message": found.said}
     finished = workspace / "outbox"

@@ -83,18 +83,12 @@ class Queue:
             return bool(session.exec(statement).rowcount)
 
     def complete(
-        self,
-        job: Import,
-        outcome: Outcome,
-        *,
-        location: str,
-        stats: dict[str, int | None] | None = None,
-        reason: str | None = None,
+        self, job: Import, outcome: Outcome, *, location: str, stats: dict[str, int | None] | None = None
     ) -> None:
         """Record that the import's outcome is committed and published, and where its original went."""
         with self._ledger.writing() as session:
             session.exec(update(Drop).where(col(Drop.id) == job.drop_id).values(location=location))
-            said: dict[str, Any] = {"outcome": outcome, "stats": stats, "reason": reason, "message": None}
+            said: dict[str, Any] = {"outcome": outcome, "stats": stats, "reason": None, "message": None}
             _end(session, job, Status.COMPLETED, "completed", **said)
 
     def fail(self, job: Import, *, reason: str, message: str, location: str, error: str | None = None) -> bool:

@@ -114,7 +114,7 @@ class Worker:
             if outcome is None and self._workers_lost(job) >= self._settings.max_attempts:
                 self._fail(job, drop, "attempts_exhausted", str(self._settings.max_attempts))
                 return
-            outcome = outcome or self._repeated(job, drop) or self._import(job, drop)
+            outcome = outcome or self._import(job, drop)
         except UnreadableFile as error:
             self._fail(job, drop, error.code, said=error.reason)
         except Held as error:
@@ -157,6 +157,8 @@ class Worker:
             raise UnreadableFile("drop_missing", notice.message("drop_missing"))
         assert job.catalogue is not None
         assert job.entity is not None
+        if (skipped := self._repeated(job, drop)) is not None:
+            return skipped
         self._show_status(job, drop, Status.PROCESSING)
         rules = self._rules_for(job.tenant)
         entity = rules.entity(job.catalogue, job.entity)

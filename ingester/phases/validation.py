@@ -65,7 +65,6 @@ class Stored:
     target: Target
     resolved: Resolved
     referring: Referring
-    action: Action
     folder: Path
 
 
@@ -107,8 +106,8 @@ def _findings(
     for field in entity.fields:
         if field.column in rows.fields and _must_be_unique(field, entity):
             yield _repeated(rows, field, verdict)
-            if stored is not None and _may_meet_stored_values(stored):
-                yield _taken(stored, rows, field, entity, verdict)
+            if stored is not None and _may_meet_stored_values(stored, action):
+                yield _taken(stored, rows, field, entity, action, verdict)
     if stored is None:
         return
     for key in provided(entity, rows):
@@ -117,9 +116,9 @@ def _findings(
         yield from _referenced(stored, verdict)
 
 
-def _may_meet_stored_values(stored: Stored) -> bool:
+def _may_meet_stored_values(stored: Stored, action: Action) -> bool:
     """Whether stored records may keep a value that a row wants; an `overwrite` without a key replaces all of them."""
-    if stored.action is Action.OVERWRITE and not stored.target.keyed:
+    if action is Action.OVERWRITE and not stored.target.keyed:
         return False
     return not is_empty(stored.connection, stored.target.entity.table, stored.target.scope)
 
@@ -266,7 +265,7 @@ def _repeated(rows: Rows, field: Field, verdict: Verdict) -> _Finding:
     return _finding("not_unique", (field.name,), wrong)
 
 
-def _taken(stored: Stored, rows: Rows, field: Field, entity: Entity, verdict: Verdict) -> _Finding:
+def _taken(stored: Stored, rows: Rows, field: Field, entity: Entity, action: Action, verdict: Verdict) -> _Finding:
     """Rows whose value a stored record has, unless this import takes it from that record."""
     key = tuple(column_name(name) for name in entity.primary_key)
     conflicts = Rows(stored.folder / f"taken-{field.column}.arrow", ("id", *key))
@@ -276,7 +275,7 @@ def _taken(stored: Stored, rows: Rows, field: Field, entity: Entity, verdict: Ve
             at, by = holders(stored.connection, entity, field, batch, stored.target.scope)
             if len(at):
                 writer.write(pa.array(mine[at]), dict(zip(by.schema.names, by.columns, strict=True)))
-    if stored.action is Action.OVERWRITE:
+    if action is Action.OVERWRITE:
         conflicts = _lasting(stored, conflicts, verdict)
     wanted = np.concatenate([np.empty(0, np.int64), *(numbers for numbers, _ in conflicts.batches(()))])
     if not key or not len(wanted):

@@ -6,7 +6,6 @@ For some rows a check cannot be told before stored values are known; their keys 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -32,7 +31,6 @@ class Asserted:
         self._notices = notices
         self._key = tuple(map(column_name, entity.primary_key))
         self._writer = RowWriter(self._path)
-        self._stack = ExitStack()
         #: Of which fields the waiting rows say something, if only that there is nothing; None while no row waits.
         self.said: tuple[str, ...] | None = None
         #: Which checks some rows wait for, by number.
@@ -50,7 +48,6 @@ class Asserted:
     ) -> None:
         """Let rows wait: their keys by column, what they say by field name, and of which rows each check waits."""
         if self.said is None:
-            self._stack.enter_context(self._writer)
             self.said = tuple(values)
         self.waiting.update(number for number, mask in enumerate(waits) if mask.any())
         columns = [*keys.values(), *values.values(), *map(pa.array, waits)]
@@ -77,4 +74,4 @@ class Asserted:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stack.close()
+        self._writer.__exit__(kind, error, trace)

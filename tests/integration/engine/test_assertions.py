@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -75,15 +74,11 @@ FULL = {
 }
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+@pytest.fixture
+def rules(tmp_path: Path) -> RuleSet:
     (tmp_path / "crm").mkdir()
     (tmp_path / "crm" / "plan.yaml").write_text(PLAN)
-    database = request.getfixturevalue("postgres_url") if request.param == "postgres" else None
-    engine = Engine(tmp_path / "data", RuleSet({"crm": load_folder(tmp_path / "crm")}), database=database)
-    engine.add_tenant()
-    yield engine
-    engine.close()
+    return RuleSet({"crm": load_folder(tmp_path / "crm")})
 
 
 def take(engine: Engine, action: Action = Action.MERGE, *, erases: bool = False, **cells: str) -> list[str]:

@@ -39,6 +39,15 @@ def test_every_original_is_archived_also_one_that_was_skipped(engine: Engine) ->
     assert f"items.csv.{again.status['short_id']}" in archived
 
 
+def test_a_repetition_whose_bytes_are_gone_is_told_so(engine: Engine) -> None:
+    take(engine)
+    job = engine.drop("items.csv", ITEMS)
+    drop = engine.drop_of(job)
+    engine.directory.drop_file(drop.id, drop.location).unlink()
+    engine.work()
+    assert engine.report(job).status["reason"] == "drop_missing"
+
+
 def test_a_skipped_drop_is_no_import_that_a_third_could_repeat(engine: Engine) -> None:
     first = take(engine)
     take(engine)

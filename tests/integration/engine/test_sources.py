@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,15 +23,11 @@ foreignKeys:
 TEAM = "external_id,age,boss_external_id\nann,,bob\nbob,,\n"
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+@pytest.fixture
+def rules(tmp_path: Path) -> RuleSet:
     (tmp_path / "staff").mkdir()
     (tmp_path / "staff" / "person.yaml").write_text(PERSON)
-    database = request.getfixturevalue("postgres_url") if request.param == "postgres" else None
-    engine = Engine(tmp_path / "data", RuleSet({"staff": load_folder(tmp_path / "staff")}), database=database)
-    engine.add_tenant()
-    yield engine
-    engine.close()
+    return RuleSet({"staff": load_folder(tmp_path / "staff")})
 
 
 def bosses(engine: Engine) -> dict[tuple[str, str], tuple[str, str] | None]:

@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 
 from ingester.checks.keyhash import key_hash
 from ingester.domain.notice import Severity
-from ingester.spill import hashes
-from ingester.spill import repeats as repeats_module
+from ingester.spill import hashes, suspects
 from ingester.spill.notices import Kind, Notices
 from ingester.spill.repeats import COUNT, FIRST, IDENTICAL, LAST, repeats
 from ingester.spill.rows import ROW, Rows, RowWriter
@@ -191,8 +190,8 @@ def test_repeats_are_those_that_plain_python_finds(
 
     with pytest.MonkeyPatch.context() as patched:
         # Shares of a few rows, so that groups meet across their borders.
-        patched.setattr(repeats_module, "_HASHES", 3)
-        patched.setattr(repeats_module, "_REPEATED", 2)
+        patched.setattr(suspects, "_HASHES", 3)
+        patched.setattr(suspects, "_REPEATED", 2)
         patched.setattr(hashes, "key_hash", key_hash)
         tables = list(repeats(spilled, key, eligible))
     found = {row[ROW]: (row[COUNT], row[FIRST], row[LAST], row[IDENTICAL]) for _, t in tables for row in t.to_pylist()}
@@ -233,9 +232,9 @@ def test_memory_is_not_for_the_rows_that_share_a_value(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, distinct: int
 ) -> None:
     total, size = 100_000, 2_000
-    monkeypatch.setattr(repeats_module, "_HASHES", 4_000)
-    monkeypatch.setattr(repeats_module, "_REPEATED", 4_000)
-    monkeypatch.setattr(repeats_module, "_PLACE_BITS", np.uint64(12))
+    monkeypatch.setattr(suspects, "_HASHES", 4_000)
+    monkeypatch.setattr(suspects, "_REPEATED", 4_000)
+    monkeypatch.setattr(suspects, "_PLACE_BITS", np.uint64(12))
     with RowWriter(tmp_path / "rows.arrow") as writer:
         for start in range(0, total, size):
             found = np.arange(start, start + size)
