@@ -9,7 +9,7 @@ ROWS ?= 1000000
 ROUNDS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-soak format lock wheel clean
+.PHONY: help demo test explore lint bench bench-soak format lock wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ test: lint ## run every check and every test
 	@mkdir -p build
 	$(BIN)/python -m pytest -n auto -m "not slow" --junit-xml=build/tests.xml
 	$(BIN)/python -m pytest -m slow --junit-xml=build/tests-slow.xml
+
+explore: $(VENV)/.test ## try the properties on examples that nobody has seen before
+	$(BIN)/python -m pytest -n auto --hypothesis-profile=explore --timeout=3600 tests/properties tests/unit
 
 lint: $(VENV)/.test ## check style, types and import direction
 	$(BIN)/ruff check .

@@ -22,8 +22,10 @@ DEBIAN_PACKAGES = {
     "systemd-analyze": "systemd",
 }
 
-# How long an example takes says more about the machine than about the code.
-hypothesis.settings.register_profile("ingester", deadline=None)
+# How long an example takes says more about the machine than about the code. The same examples every time: what another
+# day's chance finds should not stop somebody else's change. `make explore` leaves it to chance.
+hypothesis.settings.register_profile("ingester", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("explore", deadline=None, max_examples=1000)
 hypothesis.settings.load_profile("ingester")
 
 _numbers = itertools.count(1)

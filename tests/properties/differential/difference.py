@@ -91,6 +91,10 @@ def _is_normalised(field: Field, cell: str) -> bool:
     return text != cell
 
 
+#: Hours or minutes that no offset from UTC has.
+_NO_OFFSET = re.compile(r"[+-]((2[4-9]|[3-9][0-9]):[0-9]{2}|[0-9]{2}:[6-9][0-9])$")
+
+
 def has_offset(cell: str) -> bool:
     """Whether a datetime says how far from UTC it is."""
     return re.search(r"(Z|[+-][0-9]{2}:?[0-9]{2})$", cell) is not None
@@ -494,7 +498,7 @@ DIFFERENCES = (
         applies=lambda field, cell: (
             field.format == "any"
             and field.type in _MOMENTS
-            and (not _STANDARD[field.type].fullmatch(cell) or re.search(r"[+-](2[4-9]|[3-9][0-9]):", cell) is not None)
+            and (not _STANDARD[field.type].fullmatch(cell) or _NO_OFFSET.search(cell) is not None)
         ),
         reason="dateutil reads `5` as the fifth of this month and `1/2/2020` as the Americans do.",
         field={"type": "date", "format": "any"},

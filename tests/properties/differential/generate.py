@@ -108,7 +108,7 @@ def _fields(draw: st.DrawFn, kind: FieldType, name: str) -> Descriptor:
     form = draw(st.sampled_from(_FORMS.get(kind, [{}])))
     known = sorted(APPLICABLE[kind] - {"required"})
     constraints: Descriptor = {}
-    for constraint in draw(st.sets(st.sampled_from(known), max_size=2)) if known else ():
+    for constraint in sorted(draw(st.sets(st.sampled_from(known), max_size=2))) if known else ():
         match constraint:
             case "unique":
                 constraints["unique"] = draw(st.booleans())
