@@ -11,7 +11,9 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from ingester import log
 from tests.postgres import Postgres, PostgresServer, make_home, shared_server
+from tests.scratch import scratch_root
 from tests.service import Service
 from tests.tenant import Tenant
 
@@ -29,6 +31,15 @@ hypothesis.settings.register_profile("explore", deadline=None, max_examples=1000
 hypothesis.settings.load_profile("ingester")
 
 _numbers = itertools.count(1)
+
+
+def pytest_configure() -> None:
+    """Keep scratch files where they cost least, and log as a service does.
+
+    Left to itself, structlog adds the value of every local variable to a traceback: seconds, for an engine's.
+    """
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(scratch_root()))
+    log.configure("console", "INFO")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -6,7 +6,7 @@ leaving it again costs as much as writing a row; its parameters come column by c
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -28,7 +28,8 @@ def apply(connection: Connection, target: Target, batches: Batches) -> tuple[int
     before = connection.execute(text(f"SELECT coalesce(max(id), 0) FROM {target.table}")).scalar_one()
     update = target.keyed and not is_empty(connection, target.entity.table, target.scope)
     many = _rows_per_statement(target)
-    several, single = _statement(target, many, update=update), _statement(target, 1, update=update)
+    defaults = {name: _literal(sqlite_value(default)) for name, default in target.defaults.items()}
+    single, several = _statement(target, 1, defaults, update=update), ""
     database, rows, written = driver(connection), 0, 0
     for numbers, batch in batches:
         rows += batch.num_rows
@@ -39,6 +40,7 @@ def apply(connection: Connection, target: Target, batches: Batches) -> tuple[int
                 columns.append(numbers[start : start + ROWS_PER_INSERT].tolist())
             whole = part.num_rows - part.num_rows % many
             if whole:
+                several = several or _statement(target, many, defaults, update=update)
                 written += database.executemany(several, _parameters(columns, whole, many)).rowcount
             if whole < part.num_rows:
                 rest = zip(*(column[whole:] for column in columns), strict=True)
@@ -66,8 +68,8 @@ def _parameters(columns: Sequence[list[Any]], rows: int, many: int) -> Iterator[
         yield cells
 
 
-def _statement(target: Target, many: int, *, update: bool) -> str:
-    values = [_values(target, row, many, inline_defaults=not update) for row in range(many)]
+def _statement(target: Target, many: int, defaults: Mapping[str, str], *, update: bool) -> str:
+    values = [_values(target, row, many, defaults, inline_defaults=not update) for row in range(many)]
     rows = ", ".join(f"({', '.join(row.values())})" for row in values)
     insert = f"INSERT INTO {target.table} AS t ({listed(list(values[0]))}) VALUES {rows}"
     if not update:
@@ -84,19 +86,20 @@ def _statement(target: Target, many: int, *, update: bool) -> str:
     return f"{insert} {conflict} DO UPDATE SET {', '.join(changes)} WHERE {changed}"
 
 
-def _values(target: Target, row: int, many: int, *, inline_defaults: bool) -> dict[str, str]:
+def _values(
+    target: Target, row: int, many: int, defaults: Mapping[str, str], *, inline_defaults: bool
+) -> dict[str, str]:
     """Column to expression of one of the rows that a statement inserts."""
     given = {name: f"?{position * many + row + 1}" for position, name in enumerate(target.columns)}
     scope, moment = target.scope, _literal(sqlite_moment(now()))
     values = {"tenant_id": _literal(scope.tenant), "source": _literal(scope.source), **given}
     for name in target.shared & set(given):
         values[name] = target.patched(name, given[name], postgres=False, stored="'{}'")
-    for name, default in target.defaults.items():
-        constant = _literal(sqlite_value(default))
+    for name, default in defaults.items():
         if name not in given:
-            values[name] = constant
+            values[name] = default
         elif inline_defaults:
-            values[name] = f"coalesce({given[name]}, {constant})"
+            values[name] = f"coalesce({given[name]}, {default})"
     if not target.keyed:
         values["import_row"] = f"?{len(target.columns) * many + row + 1}"
     return values | {"import_id": _literal(scope.import_id), "created_at": moment, "updated_at": moment}
