@@ -50,6 +50,10 @@ class WorkerSettings(BaseModel):
     poll_seconds: float = Field(default=5.0, gt=0)
     #: An import whose attempts ended without a result this often is quarantined.
     max_attempts: int = Field(default=5, ge=1)
+    #: An import that takes longer is given up, unless its feed says otherwise.
+    time_limit_seconds: int = Field(default=6 * 3600, ge=1)
+    #: How many imports may run at once on all machines together; as many as there are workers when empty.
+    at_once: int | None = Field(default=None, ge=1)
     #: Largest block of a file that is parsed at once, in bytes; memory follows it.
     block_bytes: int = Field(default=8 * 2**20, ge=2**16)
 

@@ -197,3 +197,27 @@ def _translated(error: Exception, cause: BaseException | None) -> Exception:
 def driver(connection: Connection) -> Any:
     """The DBAPI connection itself, for bulk statements that SQLAlchemy would only slow down."""
     return connection.connection.driver_connection
+
+
+def notify(engine: Engine, channel: str) -> bool:
+    """Tell whoever listens on a channel of PostgreSQL; False where there is no such thing."""
+    if engine.dialect.name != "postgresql":
+        return False
+    with translated(), engine.connect() as connection:
+        connection.exec_driver_sql(f"NOTIFY {channel}")
+        connection.commit()
+    return True
+
+
+def listener(engine: Engine, channel: str) -> Any:
+    """A connection of psycopg's own that listens on a channel; None where there is no such thing. Close it."""
+    if engine.dialect.name != "postgresql":
+        return None
+    with translated():
+        pooled = engine.raw_connection()
+        connection = pooled.driver_connection
+        pooled.detach()
+        assert connection is not None
+        connection.autocommit = True
+        connection.execute(f"LISTEN {channel}")
+    return connection
