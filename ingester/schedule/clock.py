@@ -78,7 +78,7 @@ class Clock:
     def stop(self) -> None:
         """End; a job at work finishes first. A stand-by can take over at once."""
         self._scheduler.shutdown(wait=True)
-        _patient(self._leadership.release)()
+        _patient(self.stop_leading)()
 
     def lead(self) -> None:
         """Renew the lease, or take it from whoever let it expire."""
@@ -87,6 +87,10 @@ class Clock:
             log.info("scheduler_leads")
         elif led and not self._leadership.holds:
             log.warning("scheduler_lost_its_lease")
+
+    def stop_leading(self) -> None:
+        """Let another clock lead at once."""
+        self._leadership.release()
 
     def wake_for_due(self) -> None:
         """Wake the workers if an import has become due: when its window opened, or after a retry's delay."""
