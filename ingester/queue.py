@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, update
+from sqlalchemy import bindparam, func, update
 from sqlmodel import Session, col, select
 
 from ingester import fault
@@ -58,11 +58,7 @@ class Queue:
     def claim(self, worker: str, at: datetime | None = None) -> Claim | None:
         """Take the next import that may start now (or at the moment `at`), or None if none may."""
         at = at or now()
-        # Most looks find nothing, and then nobody has to wait for the writer's turn.
-        with self._ledger.reading() as session:
-            if not _tenants_with_work(session, at, self._at_once):
-                return None
-        with self._ledger.writing() as session:
+        with self._ledger.noting() as session:
             for turn in _tenants_with_work(session, at, self._at_once):
                 job = _next_of(session, turn.tenant, at)
                 if job is not None:
@@ -87,14 +83,14 @@ class Queue:
             .where(col(Import.id) == job.id, col(Import.worker) == job.worker)
             .values(lease_until=now() + LEASE)
         )
-        with self._ledger.writing() as session:
+        with self._ledger.noting() as session:
             return bool(session.exec(statement).rowcount)
 
     def complete(
         self, job: Import, outcome: Outcome, *, location: str, stats: dict[str, int | None] | None = None
     ) -> None:
         """Record that the import's outcome is committed and published, and where its original went."""
-        with self._ledger.writing() as session:
+        with self._ledger.noting() as session:
             session.exec(update(Drop).where(col(Drop.id) == job.drop_id).values(location=location))
             said: dict[str, Any] = {"outcome": outcome, "stats": stats, "reason": None, "message": None}
             _end(session, job, Status.COMPLETED, "completed", **said)
@@ -224,32 +220,41 @@ class _Turn:
     weight: int
 
 
+# Statements of a claim, built once: to build them takes longer than to run them.
+_RUNNING = select(Import.tenant, func.count()).where(Import.status == Status.PROCESSING).group_by(Import.tenant)
+_WAITING = (
+    select(Import.tenant, func.min(Import.sequence).label("first"))
+    .where(Import.status == Status.QUEUED, col(Import.due_at) <= bindparam("at"))
+    .group_by(Import.tenant)
+    .subquery()
+)
+_IN_TURN = (
+    select(Tenant.name, Tenant.turn, Tenant.weight, Tenant.concurrency)
+    .join(_WAITING, _WAITING.c.tenant == col(Tenant.name))
+    .where(col(Tenant.paused_at).is_(None))
+    .order_by(col(Tenant.served_at).nulls_first(), _WAITING.c.first)
+)
+_REACHED = select(func.max(Tenant.turn - 1.0 / Tenant.weight))
+_HEADS = select(Import).where(
+    col(Import.sequence).in_(
+        select(func.min(Import.sequence))
+        .where(Import.tenant == bindparam("tenant"), col(Import.status).in_(_UNFINISHED))
+        .group_by(col(Import.catalogue), col(Import.entity), col(Import.source))
+    )
+)
+_PAUSED = select(Feed.name).where(Feed.tenant == bindparam("tenant"), col(Feed.paused_at).is_not(None))
+
+
 def _tenants_with_work(session: Session, at: datetime, at_once: int | None) -> list[_Turn]:
     """The tenants that may be served, in the order in which they are."""
-    running = dict(
-        session.exec(
-            select(Import.tenant, func.count()).where(Import.status == Status.PROCESSING).group_by(Import.tenant)
-        ).all()
-    )
+    running = dict(session.exec(_RUNNING).all())
     if at_once is not None and sum(running.values()) >= at_once:
         return []
-    waiting = (
-        select(Import.tenant, func.min(Import.sequence).label("first"))
-        .where(Import.status == Status.QUEUED, col(Import.due_at) <= at)
-        .group_by(Import.tenant)
-        .subquery()
-    )
-    statement = (
-        select(Tenant.name, Tenant.turn, Tenant.weight, Tenant.concurrency)
-        .join(waiting, waiting.c.tenant == col(Tenant.name))
-        .where(col(Tenant.paused_at).is_(None))
-        .order_by(col(Tenant.served_at).nulls_first(), waiting.c.first)
-    )
-    found = session.exec(statement).all()
+    found = session.exec(_IN_TURN, params={"at": at}).all()
     if not found:
         return []
     # Whoever was idle goes on where the others are, rather than to make up for turns that it had no use for.
-    reached = session.exec(select(func.max(Tenant.turn - 1.0 / Tenant.weight))).one() or 0.0
+    reached = session.exec(_REACHED).one() or 0.0
     turns = [
         _Turn(name, max(turn, reached), weight)
         for name, turn, weight, limit in found
@@ -260,13 +265,8 @@ def _tenants_with_work(session: Session, at: datetime, at_once: int | None) -> l
 
 def _next_of(session: Session, tenant: str, at: datetime) -> Import | None:
     """The tenant's first import that neither its own line, a parent, nor its feed keeps waiting."""
-    heads = (
-        select(func.min(Import.sequence))
-        .where(Import.tenant == tenant, col(Import.status).in_(_UNFINISHED))
-        .group_by(col(Import.catalogue), col(Import.entity), col(Import.source))
-    )
-    jobs = session.exec(select(Import).where(col(Import.sequence).in_(heads))).all()
-    paused = set(session.exec(select(Feed.name).where(Feed.tenant == tenant, col(Feed.paused_at).is_not(None))))
+    jobs = session.exec(_HEADS, params={"tenant": tenant}).all()
+    paused = set(session.exec(_PAUSED, params={"tenant": tenant}))
     busy = {f"{job.catalogue}.{job.entity}" for job in jobs if _keeps_children_waiting(job, at)}
     for job in sorted(jobs, key=lambda each: (-each.priority, each.rank, each.sequence)):
         may_start = job.status is Status.QUEUED and job.due_at <= at and job.feed not in paused

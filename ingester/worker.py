@@ -117,14 +117,14 @@ class Worker:
         log.info("import_started", entity=job.entity, file=drop.name, bytes=drop.size)
         try:
             outcome = self._store.outcome(job.id)
-            if outcome is None and self._overran(job):
+            if outcome is None and job.attempts > 1 and self._overran(job):
                 # What the worker was doing when it ended may still be under way in the database.
                 outcome = self._outcome_of_the_last_attempt(job)
                 if outcome is None:
                     limit = duration.written(self._time_limit(job))
                     self._fail(job, drop, "timed_out", limit, status_is=Status.TIMED_OUT)
                     return
-            if outcome is None and self._workers_lost(job) >= self._settings.max_attempts:
+            if outcome is None and job.attempts > 1 and self._workers_lost(job) >= self._settings.max_attempts:
                 self._fail(job, drop, "attempts_exhausted", str(self._settings.max_attempts))
                 return
             outcome = outcome or self._import(job, drop)

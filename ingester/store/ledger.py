@@ -62,11 +62,18 @@ class Ledger:
     @contextmanager
     def writing(self) -> Iterator[Session]:
         """A transaction that commits when the block ends well; durable when it returns."""
-        with (
-            database.translated(),
-            Session(database.writing(self.engine), expire_on_commit=False) as session,
-            session.begin(),
-        ):
+        with self._committing(database.writing(self.engine)) as session:
+            yield session
+
+    @contextmanager
+    def noting(self) -> Iterator[Session]:
+        """As `writing`, for what start-up after a power cut would find out again."""
+        with self._committing(database.noting(self.engine)) as session:
+            yield session
+
+    @contextmanager
+    def _committing(self, engine: Engine) -> Iterator[Session]:
+        with database.translated(), Session(engine, expire_on_commit=False) as session, session.begin():
             yield session
 
     def claim_site(self, directory_id: str) -> str:
