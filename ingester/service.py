@@ -30,6 +30,7 @@ from ingester.store.ledger import Ledger
 from ingester.store.tenant import Tenants
 from ingester.tenancy import prepare_tenant
 from ingester.watch.folder import FolderWatch
+from ingester.watch.s3.watch import S3Watch
 from ingester.watch.sftp import SftpOwner, record_event
 from ingester.workforce import Workforce
 from sftp_server import HostKey, HostKeyError, Limits, Server, ensure_host_keys
@@ -69,7 +70,9 @@ class Service:
         grace = timedelta(seconds=settings.sftp.visible_grace_seconds)
         self._intake = Intake(self.ledger, router, self.directory)
         self._folder_watch = FolderWatch(self.ledger, self._intake, self.directory, settings.folder)
+        self._s3_watch = S3Watch(self.ledger, self._intake, router, self.directory, settings.s3)
         self._clock = Clock(self.ledger, self.directory, grace)
+        self._clock.every(1.0, self._s3_watch.tick)
         self._workers = Workforce(settings, self._rules, Queue(self.ledger))
         try:
             self._host_keys = ensure_host_keys(self.directory.host_keys)
@@ -116,6 +119,7 @@ class Service:
             await self._server.stop()
             await asyncio.to_thread(self._folder_watch.stop)
             await asyncio.to_thread(self._clock.stop)
+            await asyncio.to_thread(self._s3_watch.stop)
             await asyncio.to_thread(self._intake.stop)
             await asyncio.to_thread(self._workers.stop)
             self.ledger.close()

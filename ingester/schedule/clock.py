@@ -31,9 +31,9 @@ class Clock:
         self._directory = directory
         self._visible_grace = visible_grace
         self._scheduler = BackgroundScheduler(timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1})
-        self._every(_DUE_SECONDS, self.wake_for_due)
-        self._every(_RECOVER_SECONDS, self.recover)
-        self._every(_TIDY_SECONDS, self.tidy)
+        self.every(_DUE_SECONDS, self.wake_for_due)
+        self.every(_RECOVER_SECONDS, self.recover)
+        self.every(_TIDY_SECONDS, self.tidy)
 
     def start(self) -> None:
         """Begin."""
@@ -60,7 +60,9 @@ class Clock:
         """Take ended drops out of the inbox for good."""
         self._ledger.hide_ended(now() - self._visible_grace)
 
-    def _every(self, seconds: float, job: Callable[[], None]) -> None:
+    def every(self, seconds: float, job: Callable[[], None]) -> None:
+        """Add a job of somebody else's, before the start; one that cannot be done now is done the next time."""
+
         def run() -> None:
             try:
                 job()

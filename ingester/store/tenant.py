@@ -16,7 +16,7 @@ from ingester.domain.name import refuse_odd_tenant
 from ingester.domain.status import Status
 from ingester.store.database import now
 from ingester.store.ledger import Ledger
-from ingester.store.ledger_tables import Feed, Import, Tenant, TenantKey
+from ingester.store.ledger_tables import Feed, Import, S3Inbox, Tenant, TenantKey
 
 
 class Tenants:
@@ -45,7 +45,7 @@ class Tenants:
     def get(self, name: str) -> Tenant:
         """One tenant; UsageError if there is none of that name."""
         with self._ledger.reading() as session:
-            return _known(session, name)
+            return known_tenant(session, name)
 
     def find(self, name: str) -> Tenant | None:
         """One tenant, or None."""
@@ -59,9 +59,9 @@ class Tenants:
             return session.exec(select(Tenant).where(col(Tenant.removed_at).is_(None)).order_by(Tenant.name)).all()
 
     def remove(self, name: str) -> None:
-        """Take away a tenant's keys and feeds; refused while something of it waits. Its history stays."""
+        """Take away a tenant's keys, feeds and S3 inboxes; refused while something of it waits. Its history stays."""
         with self._ledger.writing() as session:
-            tenant = _known(session, name)
+            tenant = known_tenant(session, name)
             unfinished = [status for status in Status if not status.ended]
             waiting = session.exec(
                 select(Import.id).where(Import.tenant == name, col(Import.status).in_(unfinished)).limit(1)
@@ -73,6 +73,7 @@ class Tenants:
                 )
             session.exec(delete(TenantKey).where(col(TenantKey.tenant) == name))
             session.exec(delete(Feed).where(col(Feed.tenant) == name))
+            session.exec(delete(S3Inbox).where(col(S3Inbox.tenant) == name))
             tenant.removed_at = now()
             session.add(tenant)
 
@@ -89,7 +90,7 @@ class Tenants:
             created_at=now(),
         )
         with self._ledger.writing() as session:
-            _known(session, name)
+            known_tenant(session, name)
             if _key(session, name, key.fingerprint) is not None:
                 raise UsageError(f"tenant '{name}' has this key already ({key.fingerprint})")
             session.add(key)
@@ -103,7 +104,7 @@ class Tenants:
     def remove_key(self, name: str, key_fingerprint: str) -> None:
         """Stop a key from logging in."""
         with self._ledger.writing() as session:
-            _known(session, name)
+            known_tenant(session, name)
             key = _key(session, name, key_fingerprint)
             if key is None:
                 raise UsageError(
@@ -116,7 +117,7 @@ class Tenants:
     def add_feed(self, feed: Feed) -> None:
         """Add a feed after the tenant's others."""
         with self._ledger.writing() as session:
-            _known(session, feed.tenant)
+            known_tenant(session, feed.tenant)
             if session.exec(select(Feed).where(Feed.tenant == feed.tenant, Feed.name == feed.name)).first():
                 raise UsageError(
                     f"tenant '{feed.tenant}' has a feed '{feed.name}' already",
@@ -132,13 +133,13 @@ class Tenants:
     def feed(self, tenant: str, name: str) -> Feed:
         """One feed; UsageError if there is none of that name."""
         with self._ledger.reading() as session:
-            _known(session, tenant)
+            known_tenant(session, tenant)
             return _feed(session, tenant, name)
 
     def replace_feeds(self, tenant: str, feeds: Sequence[Feed]) -> Sequence[Feed]:
         """Make `feeds` all that a tenant has, in that order; returns those it had. Past imports stay."""
         with self._ledger.writing() as session:
-            _known(session, tenant)
+            known_tenant(session, tenant)
             before = session.exec(select(Feed).where(Feed.tenant == tenant).order_by(col(Feed.id))).all()
             made = {feed.name: feed.created_at for feed in before}
             # The order is that of the numbers, so all of them are numbered anew.
@@ -153,7 +154,7 @@ class Tenants:
     def remove_feed(self, tenant: str, name: str) -> None:
         """Remove a feed; its past imports stay."""
         with self._ledger.writing() as session:
-            _known(session, tenant)
+            known_tenant(session, tenant)
             session.delete(_feed(session, tenant, name))
 
 
@@ -166,7 +167,8 @@ def fingerprint(data: str) -> str:
     return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
 
 
-def _known(session: Session, name: str) -> Tenant:
+def known_tenant(session: Session, name: str) -> Tenant:
+    """A tenant that was not removed, or UsageError."""
     tenant = session.get(Tenant, name)
     if tenant is None or tenant.removed_at is not None:
         raise UsageError(f"there is no tenant '{name}'", fix=f"Add it with: ingester tenant add {name}")
