@@ -169,7 +169,7 @@ def check(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Try whether buckets can be listed, read and written; ends with 1 where one cannot. Run it as the service's user."""
+    """Try whether buckets can be listed, read and written; ends with 1 if not. Run it as the service's user."""
     from ingester.store.s3_inbox import S3Inboxes
     from ingester.watch.s3.reach import reach
 

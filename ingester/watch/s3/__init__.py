@@ -6,6 +6,6 @@ Listing is truth, events are hints. The way of an object::
                        │                                                └─ tell: reports, then the status
                        └─ place: folder and name
 
-`watch.py` gives inboxes their turns; `client.py` is the only module that loads boto3, and does so when an inbox is worked
-on for the first time. `reach.py` tells an operator whether a bucket can be used.
+`watch.py` gives inboxes their turns, `client.py` connects, `reach.py` tells an operator whether a bucket can be used.
+Nothing of boto3 is loaded before an inbox is worked on for the first time.
 """

@@ -159,8 +159,7 @@ class Bringer:
                 taken[ref] = Taken.GONE
                 log.info("s3_object_gone", tenant=inbox.tenant, inbox=inbox.name, key=each.key, why=str(error))
             except (*trouble.S3_ERRORS, IngesterError, OSError) as error:
-                tries = standing[ref].tries if ref in standing else 0
-                self._put_off(inbox, ref, each, error, tries)
+                self._put_off(inbox, ref, each, error, standing)
                 failed = [*failed, error] if not isinstance(error, PermanentError) else failed
                 if len(failed) >= _FAILURES:
                     break
@@ -169,11 +168,11 @@ class Bringer:
         if versions:
             self._objects.keep_versions(versions)
         for ref, answer in landing.items():
-            error = answer.exception()
-            if error is None:
+            refused = answer.exception()
+            if refused is None:
                 taken[ref] = Taken.LANDED
             else:
-                self._put_off(inbox, ref, new[ref], error, standing[ref].tries if ref in standing else 0)
+                self._put_off(inbox, ref, new[ref], refused, standing)
         fault.point("s3.landed")
         if len(failed) >= _FAILURES:
             raise failed[-1]
@@ -212,8 +211,10 @@ class Bringer:
         answer.add_done_callback(lambda _: path.unlink(missing_ok=True))
         return answer, fetched.version_id
 
-    def _put_off(self, inbox: S3Inbox, ref: str, seen: Seen, error: BaseException, tries: int) -> None:
-        delay = self._objects.later(ref, tries)
+    def _put_off(
+        self, inbox: S3Inbox, ref: str, seen: Seen, error: BaseException, standing: Mapping[str, Standing]
+    ) -> None:
+        delay = self._objects.later(ref, standing[ref].tries if ref in standing else 0)
         log.warning(
             "s3_object_not_landed",
             tenant=inbox.tenant,

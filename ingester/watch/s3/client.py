@@ -1,4 +1,4 @@
-"""Connections to S3 and SQS, shared by all inboxes with the same server and credentials. Loads boto3 when asked for one.
+"""Connections to S3 and SQS, shared by inboxes with the same server and credentials. Loads boto3 when asked for one.
 
 Secrets are read from where an inbox says they are, when a client is made; they are kept nowhere else and never logged.
 """
@@ -79,16 +79,17 @@ class Clients:
         host = (address.hostname or "").split(".")
         region = inbox.region or (host[1] if len(host) > 2 and host[0] == "sqs" else _DEFAULT_REGION)
         with self._lock:  # sessions are not safe while they are made
-            return _session(Access.of(inbox)).client(
+            client: SQSClient = _session(Access.of(inbox)).client(
                 "sqs",
                 region_name=region,
                 endpoint_url=f"{address.scheme}://{address.netloc}",
                 # A receive waits on the server for up to twenty seconds.
                 config=self._config(read_seconds=self._read_seconds + 20),
             )
+            return client
 
     def _open_s3(self, access: Access) -> S3Client:
-        client = _session(access).client(
+        client: S3Client = _session(access).client(
             "s3",
             region_name=access.region,
             endpoint_url=access.endpoint_url,

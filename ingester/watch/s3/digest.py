@@ -1,9 +1,9 @@
 """Whether bytes that were received are those that were stored, as far as the server's headers can tell.
 
-An ETag is the MD5 of an object that was put whole, and of the MD5s of its parts, with `-N` behind it, of one that was put
-in parts, unless the server encrypts with a key of its own (SSE-KMS, SSE-C) or does it otherwise. A checksum header
-is of the whole object or, as `-N` or its type says, of the parts' checksums. See "Checking object integrity" in Amazon's
-S3 user guide.
+An ETag is the MD5 of an object that was put whole, and of the MD5s of its parts, with `-N` behind it, of one that was
+put in parts, unless the server encrypts with a key of its own (SSE-KMS, SSE-C) or does it otherwise. A checksum header
+is of the whole object or, as `-N` or its type says, of the parts' checksums. See "Checking object integrity" in
+Amazon's S3 user guide.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class _PartsMd5:
         self._part, self._room, self._parts = _md5(), self._part_bytes, self._parts + 1
 
 
-#: Those of the standard library. CRC32C and CRC64NVME are not; beside them there is nearly always an ETag that can be told.
+#: Those of the standard library. It has no CRC32C nor CRC64NVME; beside those an ETag can nearly always be told.
 _ALGORITHMS: dict[str, Any] = {
     "sha256": hashlib.sha256,
     "sha1": lambda: hashlib.sha1(usedforsecurity=False),

@@ -1,7 +1,7 @@
 """Notifications from SQS: hints that a key has a new object. Reading them, and listening to one queue.
 
-A message is deleted when all it names has landed or is known. One that nobody can make sense of, or that comes again and
-again, is deleted as well: the listing finds whatever it meant.
+A message is deleted when all it names has landed or is known. One that nobody can make sense of, or that comes again
+and again, is deleted as well: the listing finds whatever it meant.
 """
 
 from __future__ import annotations
@@ -120,7 +120,8 @@ class Listener:
             log.warning("s3_event_unreadable", queue=self._url, error=str(error), bytes=len(body))
             return True
         # Each is seen to, whatever became of those before it.
-        if all([self._seen(bucket, key) for bucket, key in objects]):
+        done = [self._seen(bucket, key) for bucket, key in objects]
+        if all(done):
             return True
         if received >= _MOST_RECEIVES:
             log.warning("s3_event_given_up", queue=self._url, received=received)

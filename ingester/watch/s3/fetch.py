@@ -160,9 +160,8 @@ class _Download:
         if not is_in_parts(self._seen.etag):
             return None
         try:
-            head = self._client.head_object(
-                Bucket=self._bucket, Key=self._seen.key, IfMatch=self._seen.etag, PartNumber=1
-            )
+            # Without a condition: some servers compare it with the part's ETag. A wrong size is only a vain attempt.
+            head = self._client.head_object(Bucket=self._bucket, Key=self._seen.key, PartNumber=1)
         except trouble.S3_ERRORS:
             return None
         return head["ContentLength"] or None

@@ -51,7 +51,7 @@ def one(client: S3Client, inbox: S3Inbox, key: str) -> Seen | None:
 
 
 def is_file(inbox: S3Inbox, key: str) -> bool:
-    """Whether a key is a finished file: neither the mark of a folder, nor below a hidden one, nor still being written."""
+    """Whether a key is a finished file: no mark of a folder, not below a hidden one, not still being written."""
     *folders, name = key.removeprefix(inbox.prefix).split("/")
     return bool(name) and not is_unfinished(name) and not any(map(_is_hidden, folders))
 

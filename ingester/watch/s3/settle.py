@@ -92,8 +92,9 @@ def _move(client: S3Client, inbox: S3Inbox, landed: Landed) -> None:
     found = landed.object
     if not _is_still_there(client, inbox, found):
         return
+    source: Any = {"Bucket": inbox.bucket, "Key": found.key, **_version(found)}
     client.copy(
-        {"Bucket": inbox.bucket, "Key": found.key, **_version(found)},
+        source,
         inbox.bucket,
         moved_key(inbox, landed),
         ExtraArgs={"CopySourceIfMatch": found.etag},

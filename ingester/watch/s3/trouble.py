@@ -29,7 +29,7 @@ def is_unknown_to_server(error: Exception) -> bool:
     return _code(error) in _UNKNOWN
 
 
-def words(error: Exception) -> str:
+def words(error: BaseException) -> str:
     """One line for an operator; neither botocore nor we put a secret into a message."""
     if isinstance(error, ClientError):
         said = error.response.get("Error", {})
