@@ -67,6 +67,10 @@ class Proxy:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._server.server_port}"
 
+    def forget(self) -> None:
+        """Pass everything on again, and remember nothing."""
+        self.faults, self.asked = [], []
+
     def break_next(self, when: Callable[[Asked], bool], **how: Any) -> Fault:
         fault = Fault(when, **how)
         self.faults.append(fault)

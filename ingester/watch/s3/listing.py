@@ -53,6 +53,8 @@ def one(client: S3Client, inbox: S3Inbox, key: str) -> Seen | None:
 def is_file(inbox: S3Inbox, key: str) -> bool:
     """Whether a key is a finished file: no mark of a folder, not below a hidden one, not still being written."""
     *folders, name = key.removeprefix(inbox.prefix).split("/")
+    if "\x00" in key:
+        return False  # no database could record it, and no other file system has such a name
     return bool(name) and not is_unfinished(name) and not any(map(_is_hidden, folders))
 
 

@@ -42,6 +42,7 @@ _FIRST_WAIT = 2.0
 _LONGEST_WAIT = 300.0
 #: How long the end of the service waits for what is being fetched; what is not landed by then is fetched again.
 _STOP_SECONDS = 10.0
+_LISTENERS_STOP_SECONDS = 1.0
 
 
 class Work(StrEnum):
@@ -133,8 +134,10 @@ class S3Watch:
         deadline = time.monotonic() + _STOP_SECONDS
         for thread in tuple(self._threads):
             thread.join(max(0.0, deadline - time.monotonic()))
+        # One that waits for its queue ends with the process, and has nothing in its hands.
+        deadline = time.monotonic() + _LISTENERS_STOP_SECONDS
         for listener in self._listeners.values():
-            listener.join(0.5)
+            listener.join(max(0.0, deadline - time.monotonic()))
 
     def bring(self, inbox: S3Inbox) -> bool:
         """List a page after where the last one ended and land what is new on it; True if there are more."""

@@ -1,4 +1,4 @@
-"""One engine and the bucket that it watches: objects go in, workers run, and answers come back when the test says so."""
+"""One engine and the bucket that it watches: objects go in, workers run, answers come back when the test says so."""
 
 from __future__ import annotations
 
@@ -20,15 +20,14 @@ from tests.proxy import Proxy
 from tests.s3 import KEY_VARIABLE, SECRET_VARIABLE, Bucket
 
 ITEMS = "external_id,label,stock\nA,Alpha,1\nB,Beta,2\n"
-READ_SECONDS = 10.0
 
 
 class Desk:
     """Nothing happens by itself: `bring`, `work` and `answer` are what threads and workers would do."""
 
-    def __init__(self, root: Path, bucket: Bucket, proxy: Proxy) -> None:
+    def __init__(self, root: Path, bucket: Bucket, proxy: Proxy, clients: Clients) -> None:
+        self.clients = clients
         self.engine = Engine(root)
-        self.engine.add_tenant()
         self.bucket = bucket
         self.proxy = proxy
         self.inboxes = S3Inboxes(self.engine.ledger)
@@ -38,11 +37,8 @@ class Desk:
         """A watch that knows nothing but the ledger, as after a restart."""
         engine = self.engine
         settings = S3Settings(look_seconds=0.05, **{key: more.pop(key) for key in ("max_object_bytes",) if key in more})
-        clients = Clients(read_seconds=more.pop("read_seconds", READ_SECONDS))
-        more = {"event_wait_seconds": 1, **more}
-        self.watch = S3Watch(
-            engine.ledger, engine.intake, engine.router, engine.directory, settings, clients=clients, **more
-        )
+        more = {"event_wait_seconds": 0, "clients": self.clients, **more}
+        self.watch = S3Watch(engine.ledger, engine.intake, engine.router, engine.directory, settings, **more)
         return self.watch
 
     def inbox(

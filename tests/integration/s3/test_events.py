@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from collections.abc import Iterator
 from urllib.parse import quote_plus
 
@@ -50,9 +51,7 @@ def test_the_server_s_own_notifications_bring_an_object_without_a_listing(
 ) -> None:
     desk.bucket.client.put_bucket_notification_configuration(
         Bucket=desk.bucket.name,
-        NotificationConfiguration={
-            "QueueConfigurations": [{"QueueArn": queue.arn, "Events": ["s3:ObjectCreated:*"]}]
-        },
+        NotificationConfiguration={"QueueConfigurations": [{"QueueArn": queue.arn, "Events": ["s3:ObjectCreated:*"]}]},
     )
     desk.bucket.put("in/items +ü.csv", ITEMS)
     desk.bucket.put("elsewhere/items.csv", ITEMS)
@@ -139,6 +138,7 @@ def test_a_listener_waits_for_events_and_ends_when_it_is_told_to(desk: Desk, que
     for _ in range(1000):
         if desk.landed() and len(queue) == 0:
             break
+        time.sleep(0.02)
     assert desk.landed() == [("", "items.csv")]
     assert len(queue) == 0
     desk.inboxes.remove("acme", "main")

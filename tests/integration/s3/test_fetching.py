@@ -11,6 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from ingester.store.ledger_tables import S3Inbox
+from ingester.watch.s3.client import Clients
 from tests.integration.s3.desk import ITEMS, Desk
 from tests.proxy import Asked
 
@@ -60,7 +61,7 @@ def test_a_body_that_breaks_off_goes_on_where_it_was(desk: Desk, inbox: S3Inbox,
 
 def test_a_body_that_stops_coming_is_asked_for_again(desk: Desk, inbox: S3Inbox) -> None:
     desk.bucket.put(KEY, LARGE)
-    desk.new_watch(read_seconds=0.5)
+    desk.new_watch(clients=Clients(read_seconds=0.5))
     desk.proxy.break_next(reading(), cut_at=100_000, silent=1.0)
     desk.bring(inbox)
     assert_landed(desk, LARGE)

@@ -52,13 +52,22 @@ def test_other_bytes_and_the_same_bytes_put_again_are_new_drops(desk: Desk) -> N
 
 def test_marks_of_folders_and_unfinished_and_hidden_keys_are_left_alone(desk: Desk) -> None:
     inbox = desk.inbox(after="delete")
-    names = ["", "item/", "items.csv.part", "items.csv.filepart", "items.tmp", ".items.csv", "items.csv~", ".git/items.csv"]
+    names = [
+        "",
+        "item/",
+        "items.csv.part",
+        "items.csv.filepart",
+        "items.tmp",
+        ".items.csv",
+        "items.csv~",
+        ".git/items.csv",
+    ]
     for name in names:
         desk.bucket.put(f"in/{name}", ITEMS)
     desk.bucket.put("elsewhere/items.csv", ITEMS)
     desk.all(inbox)
     assert desk.landed() == []
-    assert len(desk.bucket.keys("in/")) == len(names)
+    assert len(desk.bucket.listed("in/")) == len(names)
 
 
 def test_an_object_without_bytes_fails_as_an_empty_file_does(desk: Desk) -> None:
@@ -96,9 +105,9 @@ def test_keys_of_every_kind_land_where_their_path_and_name_say_and_leave_no_trac
     assert by_address == {f"s3://{desk.bucket.name}/{key}": where for key, where in ODD.items()}
     desk.engine.work()
     desk.answer(inbox)
-    assert desk.bucket.keys("in/") == []
-    assert len(desk.bucket.keys("out/")) == len([key for key in desk.bucket.keys() if key.endswith(".status.json")])
-    assert len([key for key in desk.bucket.keys("out/") if key.endswith(".status.json")]) == len(ODD)
+    assert desk.bucket.listed("in/") == []
+    assert len(desk.bucket.listed("out/")) == len([key for key in desk.bucket.listed() if key.endswith(".status.json")])
+    assert len([key for key in desk.bucket.listed("out/") if key.endswith(".status.json")]) == len(ODD)
     root = desk.engine.directory.root
     outside = {path.name for path in root.parent.iterdir()} - {root.name}
     assert outside == set()
@@ -197,7 +206,7 @@ def test_a_hundred_thousand_objects_that_were_moved_cost_no_listing(desk: Desk) 
         desk.bucket.backend.keys[f"done/items_{number}.csv"] = one
     before = lists(desk)
     desk.all(inbox)
-    assert desk.bucket.keys("in/") == []
+    assert desk.bucket.listed("in/") == []
     desk.bucket.put("in/items_next.csv", ITEMS)
     desk.bring(inbox)
     assert [name for _, name in desk.landed()] == ["items.csv", "items_next.csv"]

@@ -33,7 +33,7 @@ def test_status_errors_and_rejects_come_back_below_the_prefix_the_status_last(de
     desk.answer(inbox)
     ((job, _),) = desk.engine.ledger.imports()
     outbox = desk.engine.directory.tenant("acme").outbox
-    assert {key.removeprefix("out/"): desk.bucket.get(key) for key in desk.bucket.keys("out/")} == {
+    assert {key.removeprefix("out/"): desk.bucket.get(key) for key in desk.bucket.listed("out/")} == {
         path.name: path.read_bytes() for path in outbox.iterdir()
     }
     content = told(desk, job.short_id)
@@ -54,11 +54,11 @@ def test_a_status_never_precedes_the_reports_that_it_names(desk: Desk) -> None:
     fault = desk.proxy.break_next(lambda asked: putting(asked) and "rejects" in asked.path, status=403, times=100)
     with pytest.raises(Exception, match="rejects"):
         desk.answer(inbox)
-    assert not [key for key in desk.bucket.keys("out/") if "status" in key]
+    assert not [key for key in desk.bucket.listed("out/") if "status" in key]
     fault.times = 0
     desk.restart()
     desk.answer(inbox)
-    assert len(desk.bucket.keys("out/")) == 3
+    assert len(desk.bucket.listed("out/")) == 3
     assert desk.open_objects() == []
 
 
@@ -67,7 +67,7 @@ def test_every_change_of_status_is_told(desk: Desk) -> None:
     desk.bucket.put(KEY, ITEMS + 'C,"cut off')
     desk.bring(inbox)
     desk.answer(inbox)
-    ((job, drop),) = desk.engine.ledger.imports()
+    ((job, _),) = desk.engine.ledger.imports()
     assert told(desk, job.short_id)["status"] == "queued"
     desk.engine.work()
     desk.answer(inbox)
@@ -117,7 +117,7 @@ def test_drops_of_other_doors_and_other_inboxes_are_not_told(desk: Desk) -> None
     desk.bucket.put("quiet/items.csv", ITEMS)
     for each in (inbox, quiet):
         desk.all(each)
-    assert desk.bucket.keys("out/") == []
+    assert desk.bucket.listed("out/") == []
 
 
 def test_what_is_written_back_is_never_brought_in(desk: Desk) -> None:

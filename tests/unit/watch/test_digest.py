@@ -26,7 +26,9 @@ def b64(digest: bytes) -> str:
     return base64.b64encode(digest).decode()
 
 
-def proof(etag: str, headers: dict[str, str], data: bytes = DATA, part_bytes: int | None = None, chunk: int = 1000) -> Proof:
+def proof(
+    etag: str, headers: dict[str, str], data: bytes = DATA, part_bytes: int | None = None, chunk: int = 1000
+) -> Proof:
     digests = Digests(etag, headers, part_bytes)
     for start in range(0, len(data), chunk):
         digests.update(data[start : start + chunk])
