@@ -3,10 +3,10 @@
 The map, in the order in which a file meets the parts::
 
     SFTP ──┐                                ┌ prevalidation ─ preparsing ─ transforming ─ parsing ┐
-           ├─ intake ─ queue ─ worker ──────┤                                                     ├─ outbox
+    S3 ────┼─ intake ─ queue ─ worker ──────┤                                                     ├─ outbox
     folder ┘   (Drop)  (Import) (claim)     └──── validation ─ processing ─ cleanup ──────────────┘
 
-    watch/          what brings files: the SFTP server's owner, the folder watch
+    watch/          what brings files: the SFTP server's owner, the folder watch, the watch on S3 buckets (watch/s3/)
     routing.py      which entity a file is: folder, feed, name
     feed.py         a tenant's feeds as an operator declares them, one or a whole file
     intake.py       the one door: a complete file becomes a durable drop with a queued import
@@ -33,5 +33,5 @@ The map, in the order in which a file meets the parts::
 Imports point one way, and CI checks it: cli → service → (watch, schedule, workforce) → worker → (pipeline, intake,
 decision, recovery, tenancy) → (phases, routing, feed, queue, wake) → outbox → spill → store → (formats, checks) →
 ruleset → domain. `sftp_server` imports nothing of this package; only `watch` and `service` import it. Arrow loads
-under the worker and the one-shot commands only, so that a listener stays small.
+under the worker and the one-shot commands only, boto3 where there are S3 inboxes, so that a listener stays small.
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
@@ -120,6 +121,14 @@ class Router:
             job.catalogue = job.entity = None
             job.status, job.completed_at = Status.FAILED, at
             job.reason, job.message = route.unroutable.code, route.unroutable.message
+
+    def known_folder(self, tenant: Tenant, path: Sequence[str]) -> str:
+        """The beginning of a path below the inbox that says something: `validate`, a type, both; else empty."""
+        said = [VALIDATE] if path[:1] == [VALIDATE] else []
+        entity = path[len(said) : len(said) + 1]
+        if entity and by_folder(self._catalogues(tenant), entity[0]) is not None:
+            said += entity
+        return "/".join(said)
 
     def folders(self, tenant: Tenant) -> tuple[str, ...]:
         """The subfolders a tenant's inbox has: one for each entity, and all of them again under `validate`."""

@@ -27,13 +27,14 @@ from ingester.role import EVERY, Role
 from ingester.routing import Router
 from ingester.ruleset.shipped import in_force
 from ingester.schedule.clock import Clock
+from ingester.schedule.upkeep import Upkeep
 from ingester.settings import Settings
 from ingester.store.datastore import DataStore
-from ingester.store.lease import Leadership
 from ingester.store.ledger import Ledger
 from ingester.store.tenant import Tenants
 from ingester.tenancy import prepare_tenant
 from ingester.watch.folder import FolderWatch
+from ingester.watch.s3.watch import S3Watch
 from ingester.watch.sftp import SftpOwner, record_event
 from ingester.workforce import Workforce
 from sftp_server import HostKey, HostKeyError, Limits, Server, ensure_host_keys
@@ -80,8 +81,14 @@ class Service:
         self._name = worker_name()
         self._host_keys: tuple[HostKey, ...] = ()
         self._server = self._sftp_server() if Role.SFTP in roles else None
-        self._folder_watch = self._watch() if Role.WATCHER in roles else None
-        self._clock = self._schedule() if Role.SCHEDULER in roles else None
+        # Whoever is alone needs one clock only.
+        self._clock = self._clock_of("scheduler") if Role.SCHEDULER in roles else None
+        self._watch_clock = self._clock_of("watcher") if Role.WATCHER in roles and not self._alone else self._clock
+        self._schedule()
+        self._folder_watch: FolderWatch | None = None
+        self._s3_watch: S3Watch | None = None
+        if Role.WATCHER in roles:
+            self._folder_watch, self._s3_watch = self._watch()
         self._workers = Workforce(settings, self._rules, Queue(self.ledger)) if Role.WORKER in roles else None
 
     # --- building ------------------------------------------------------------------------------------------------
@@ -119,15 +126,25 @@ class Service:
             limits=Limits(file_bytes=self._settings.sftp.max_upload_bytes),
         )
 
-    def _watch(self) -> FolderWatch:
-        leadership = None if self._alone else Leadership(self.ledger, "watcher", self._name)
-        return FolderWatch(self.ledger, self._intake, self.directory, self._settings.folder, leadership)
+    def _clock_of(self, lease: str) -> Clock:
+        return Clock(self.ledger, lease, self._name, alone=self._alone)
 
-    def _schedule(self) -> Clock:
-        clock = Clock(self.ledger, self.directory, self._grace, name=self._name, alone=self._alone)
+    def _schedule(self) -> None:
+        """Give the scheduler its jobs."""
+        if self._clock is None:
+            return
+        Upkeep(self.ledger, self.directory, self._grace).join(self._clock)
         if not self._alone:
-            clock.every(_SWEEP_SECONDS, self._sweep)
-        return clock
+            self._clock.every(_SWEEP_SECONDS, self._sweep)
+
+    def _watch(self) -> tuple[FolderWatch, S3Watch]:
+        """What looks for files; two processes that did would bring them twice."""
+        clock = self._watch_clock
+        assert clock is not None
+        folder = FolderWatch(self.ledger, self._intake, self.directory, self._settings.folder, lambda: clock.leads)
+        buckets = S3Watch(self.ledger, self._intake, self._router, self.directory, self._settings.s3)
+        clock.every(1.0, buckets.tick)
+        return folder, buckets
 
     def _sweep(self) -> None:
         store = DataStore.open(self._settings.data_url)
@@ -171,7 +188,9 @@ class Service:
         if self._server is not None or self._folder_watch is not None:
             self._intake.start()
             parts.push_async_callback(asyncio.to_thread, self._intake.stop)
-        for part in (self._clock, self._folder_watch):
+        if self._s3_watch is not None:
+            parts.push_async_callback(asyncio.to_thread, self._s3_watch.stop)
+        for part in dict.fromkeys((self._clock, self._watch_clock, self._folder_watch)):
             if part is not None:
                 part.start()
                 parts.push_async_callback(asyncio.to_thread, part.stop)

@@ -9,7 +9,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from ingester.cli import database, demo, feed, imports, oneshot, rules, serve, tenant, up
+from ingester.cli import database, demo, feed, imports, oneshot, rules, s3, serve, tenant, up
 
 
 class _Root(TyperGroup):
@@ -55,6 +55,7 @@ app.command("import", epilog=oneshot.IMPORT_EXAMPLES)(oneshot.import_file)
 app.command("validate", epilog=oneshot.VALIDATE_EXAMPLES)(oneshot.validate_file)
 app.add_typer(tenant.app, name="tenant")
 app.add_typer(feed.app, name="feed")
+app.add_typer(s3.app, name="s3")
 app.add_typer(imports.app, name="imports")
 app.add_typer(rules.app, name="rules")
 app.add_typer(database.app, name="db")

@@ -95,6 +95,15 @@ TRANSITIONS: dict[Status, frozenset[Status]] = {
 }
 
 
+class AfterImport(StrEnum):
+    """What becomes of an object in a bucket when the import of what was landed from it has ended."""
+
+    KEEP = "keep"
+    TAG = "tag"
+    MOVE = "move"
+    DELETE = "delete"
+
+
 class Outcome(StrEnum):
     """What a completed import did with its rows."""
 

@@ -17,6 +17,7 @@ from ingester.feed import declare
 from ingester.queue import Queue
 from ingester.recovery import refuse_strangers
 from ingester.schedule.clock import Clock
+from ingester.schedule.upkeep import Upkeep
 from ingester.store.database import now
 from ingester.store.ledger_tables import Import
 from ingester.store.tenant import Tenants
@@ -32,8 +33,8 @@ def add_feed(engine: Engine, **words: object) -> None:
     tenants.add_feed(feed)
 
 
-def clock(engine: Engine) -> Clock:
-    return Clock(engine.ledger, engine.directory, timedelta(seconds=60))
+def upkeep(engine: Engine) -> Upkeep:
+    return Upkeep(engine.ledger, engine.directory, timedelta(seconds=60))
 
 
 def test_a_drop_waits_for_its_feeds_window_and_is_imported_then(engine: Engine) -> None:
@@ -60,11 +61,11 @@ def test_a_newer_drop_takes_the_place_of_a_held_one_where_its_feed_says_so(engin
     held = engine.drop("items_1.csv", CUT_OFF)
     engine.work()
     assert engine.job(held).status is Status.NEEDS_ATTENTION
-    clock(engine).supersede()
+    upkeep(engine).supersede()
     assert engine.job(held).status is Status.NEEDS_ATTENTION, "nothing newer has come"
     newer = engine.drop("items_2.csv", ITEMS)
     assert engine.work() == 0
-    clock(engine).supersede()
+    upkeep(engine).supersede()
     engine.work()
     ended = engine.report(held).status
     assert (ended["status"], ended["reason"]) == ("canceled", "superseded")
@@ -78,7 +79,7 @@ def test_a_held_drop_keeps_its_line_waiting_where_its_feed_says_nothing(engine: 
     held = engine.drop("items_1.csv", CUT_OFF)
     engine.work()
     engine.drop("items_2.csv", ITEMS)
-    clock(engine).supersede()
+    upkeep(engine).supersede()
     assert engine.work() == 0
     assert engine.job(held).status is Status.NEEDS_ATTENTION
 
@@ -120,7 +121,7 @@ def test_an_import_that_takes_too_long_is_given_up_and_changed_nothing_unless_it
     # The worker is dead; its lease is over some time later.
     with engine.ledger.writing() as session:
         session.exec(update(Import).values(lease_until=now() - timedelta(seconds=1)))
-    clock(engine).recover()
+    upkeep(engine).recover()
     engine.work()
     report = engine.report(job).status
     if point == "merge.committed":
@@ -147,8 +148,8 @@ def test_a_ledger_takes_drops_from_one_data_directory_only(engine: Engine, tmp_p
 
 
 def test_only_the_clock_that_leads_runs_its_jobs(engine: Engine) -> None:
-    first = Clock(engine.ledger, engine.directory, timedelta(), name="first", alone=False)
-    second = Clock(engine.ledger, engine.directory, timedelta(), name="second", alone=False)
+    first = Clock(engine.ledger, "scheduler", "first", alone=False)
+    second = Clock(engine.ledger, "scheduler", "second", alone=False)
     first.lead()
     second.lead()
     assert (first.leads, second.leads) == (True, False)
