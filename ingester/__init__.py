@@ -3,15 +3,15 @@
 The map, in the order in which a file meets the parts::
 
     SFTP ──┐                                ┌ prevalidation ─ preparsing ─ transforming ─ parsing ┐
-           ├─ intake ─ queue ─ worker ──────┤                                                     ├─ outbox
+    S3 ────┼─ intake ─ queue ─ worker ──────┤                                                     ├─ outbox
     folder ┘   (Drop)  (Import) (claim)     └──── validation ─ processing ─ cleanup ──────────────┘
 
-    watch/          what brings files: the SFTP server's owner, the folder watch
+    watch/          what brings files: the SFTP server's owner, the folder watch, the watch on S3 buckets (watch/s3/)
     routing.py      which entity a file is: folder, feed, name
     feed.py         a tenant's feeds as an operator declares them, one or a whole file
     intake.py       the one door: a complete file becomes a durable drop with a queued import
     queue.py        claim, lease, heartbeat, order;  wake.py: nudging sleeping workers;  schedule/: the clocks
-    workforce.py    the worker processes;  worker.py: what runs in one
+    workforce.py    the worker processes;  nursery.py: what they are forked from;  worker.py: what runs in one
     decision.py     what people decide about an import
     repeat.py       whether a drop repeats what was imported last, and is skipped or held for it
     pipeline.py     one import through the seven phases: the whole story on one page
@@ -22,9 +22,10 @@ The map, in the order in which a file meets the parts::
     store/          ledger and entity tables, migrations, merge
     ruleset/        rule files read into frozen values, every mistake reported at once; overlays of tenants, drafts
     domain/         plain values and errors; no I/O
-    recovery.py     start-up: what a crash left is finished, queued again or removed
+    recovery.py     what a crash left is finished, queued again or removed
     tenancy.py      what a tenant finds when it logs in, and its own rules
-    service.py      the composition root, built from settings.py, directory.py and log.py
+    service.py      the composition root, built from settings.py, directory.py and log.py;  role.py: its parts
+    supervision.py  readiness, watchdog and sockets, as systemd has them
     cli/            one module for each group of commands
     fault.py        named places where tests, and only tests, may crash the program
     arrow_alone.py  keeps pandas out of processes that see no frames
@@ -32,5 +33,5 @@ The map, in the order in which a file meets the parts::
 Imports point one way, and CI checks it: cli → service → (watch, schedule, workforce) → worker → (pipeline, intake,
 decision, recovery, tenancy) → (phases, routing, feed, queue, wake) → outbox → spill → store → (formats, checks) →
 ruleset → domain. `sftp_server` imports nothing of this package; only `watch` and `service` import it. Arrow loads
-under the worker and the one-shot commands only, so that a listener stays small.
+under the worker and the one-shot commands only, boto3 where there are S3 inboxes, so that a listener stays small.
 """

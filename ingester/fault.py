@@ -16,6 +16,9 @@ POINTS = (
     "landing.renamed",
     "landing.folder_synced",
     "landing.committed",
+    "s3.noted",
+    "s3.fetched",
+    "s3.landed",
     "claim.committed",
     "phase.prevalidation",
     "phase.preparsing",
@@ -31,6 +34,10 @@ POINTS = (
     "outbox.published",
     "archive.moved",
     "ledger.completed",
+    "s3.copied",
+    "s3.settled",
+    "s3.reports_sent",
+    "s3.told",
 )
 
 _action: Callable[[str], None] | None = None

@@ -41,6 +41,18 @@ class FolderSettings(BaseModel):
     settle_seconds: float = Field(default=1.0, ge=0)
 
 
+class S3Settings(BaseModel):
+    """The watch on buckets; which ones, the ledger knows."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    #: How often the ledger is asked which S3 inboxes there are.
+    look_seconds: float = Field(default=5.0, gt=0)
+    #: Inboxes that are worked on at once, all tenants together.
+    connections: int = Field(default=4, ge=1, le=64)
+    #: Largest object that is fetched, in bytes; larger ones stay where they are and are logged.
+    max_object_bytes: int = Field(default=10 * 2**30, gt=0)
+
+
 class WorkerSettings(BaseModel):
     """The processes that run imports."""
 
@@ -50,6 +62,10 @@ class WorkerSettings(BaseModel):
     poll_seconds: float = Field(default=5.0, gt=0)
     #: An import whose attempts ended without a result this often is quarantined.
     max_attempts: int = Field(default=5, ge=1)
+    #: An import that takes longer is given up, unless its feed says otherwise.
+    time_limit_seconds: int = Field(default=6 * 3600, ge=1)
+    #: How many imports may run at once on all machines together; as many as there are workers when empty.
+    at_once: int | None = Field(default=None, ge=1)
     #: Largest block of a file that is parsed at once, in bytes; memory follows it.
     block_bytes: int = Field(default=8 * 2**20, ge=2**16)
 
@@ -68,6 +84,7 @@ class Settings(BaseSettings):
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     sftp: SftpSettings = SftpSettings()
     folder: FolderSettings = FolderSettings()
+    s3: S3Settings = S3Settings()
     worker: WorkerSettings = WorkerSettings()
 
     @property

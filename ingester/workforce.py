@@ -1,11 +1,16 @@
-"""The worker processes of one service: started, replaced when one dies, stopped. Loads none of what they load."""
+"""The worker processes of one service: started, replaced when one dies, stopped. Loads none of what they load.
+
+They are forked from a process that has loaded it once (`nursery.py`), so that they share that memory.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import multiprocessing
-from multiprocessing.context import SpawnProcess
+import os
+import signal
+from multiprocessing.context import ForkServerProcess
 
 import structlog
 
@@ -15,6 +20,9 @@ from ingester.ruleset.model import RuleSet
 from ingester.settings import Settings
 
 log = structlog.get_logger()
+
+#: What multiprocessing says of a process whose end nobody could see.
+_UNKNOWN = 255
 
 
 def _work(settings: Settings, rules: RuleSet) -> None:
@@ -31,15 +39,16 @@ class Workforce:
         self._settings = settings
         self._rules = rules
         self._queue = queue
-        # Never fork: this process has threads and an event loop.
-        self._context = multiprocessing.get_context("spawn")
-        self._processes: list[SpawnProcess] = []
+        # Never fork this process itself: it has threads and an event loop.
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(["ingester.nursery"])
+        self._processes: list[ForkServerProcess] = []
 
     def start(self) -> None:
         """Start them all."""
         self._processes = [self._spawn() for _ in range(self._settings.worker.processes)]
 
-    def _spawn(self) -> SpawnProcess:
+    def _spawn(self) -> ForkServerProcess:
         process = self._context.Process(target=_work, args=(self._settings, self._rules), name="ingester-worker")
         process.start()
         return process
@@ -50,6 +59,7 @@ class Workforce:
             for index, process in enumerate(self._processes):
                 if not process.is_alive():
                     log.error("worker_died", exit_code=process.exitcode)
+                    _end_for_certain(process)
                     try:
                         await asyncio.to_thread(self._queue.recover, process=process.pid)
                     except TransientError as error:
@@ -69,3 +79,13 @@ class Workforce:
                 log.warning("worker_killed", pid=process.pid)
                 process.kill()
                 process.join()
+
+
+def _end_for_certain(process: ForkServerProcess) -> None:
+    """Kill a worker that only seems dead since the process it was forked from is; one that is dead is left alone."""
+    if process.exitcode != _UNKNOWN or process.pid is None:
+        return
+    with contextlib.suppress(ProcessLookupError):
+        # Not somebody else's by now, who has the same number.
+        if os.getsid(process.pid) == os.getsid(0):
+            os.kill(process.pid, signal.SIGKILL)

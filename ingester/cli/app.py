@@ -9,7 +9,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from ingester.cli import database, demo, feed, imports, oneshot, rules, tenant, up
+from ingester.cli import database, demo, feed, imports, oneshot, rules, s3, serve, tenant, up
 
 
 class _Root(TyperGroup):
@@ -49,11 +49,13 @@ app = typer.Typer(
 )
 
 app.command("up", epilog=up.EXAMPLES)(up.up)
+app.command("serve", epilog=serve.EXAMPLES)(serve.serve)
 app.command("demo")(demo.demo)
 app.command("import", epilog=oneshot.IMPORT_EXAMPLES)(oneshot.import_file)
 app.command("validate", epilog=oneshot.VALIDATE_EXAMPLES)(oneshot.validate_file)
 app.add_typer(tenant.app, name="tenant")
 app.add_typer(feed.app, name="feed")
+app.add_typer(s3.app, name="s3")
 app.add_typer(imports.app, name="imports")
 app.add_typer(rules.app, name="rules")
 app.add_typer(database.app, name="db")

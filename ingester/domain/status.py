@@ -44,6 +44,13 @@ class RepeatHandling(StrEnum):
     HOLD = "hold"
 
 
+class HoldHandling(StrEnum):
+    """What a held import does to those that land behind it."""
+
+    BLOCK = "block"
+    SUPERSEDE = "supersede"
+
+
 class Status(StrEnum):
     """Where an import stands. `TRANSITIONS` says which way it can go from there."""
 
@@ -86,6 +93,15 @@ TRANSITIONS: dict[Status, frozenset[Status]] = {
     Status.EXPIRED: frozenset(),
     Status.CANCELED: frozenset(),
 }
+
+
+class AfterImport(StrEnum):
+    """What becomes of an object in a bucket when the import of what was landed from it has ended."""
+
+    KEEP = "keep"
+    TAG = "tag"
+    MOVE = "move"
+    DELETE = "delete"
 
 
 class Outcome(StrEnum):

@@ -29,8 +29,13 @@ def rejects(drop_name: str, short_id: str) -> str:
     return f"{stem(drop_name, short_id)}.rejects.csv"
 
 
+def listable(name: str) -> str:
+    """The name with `_` for everything that a client could not list."""
+    return _UNLISTABLE.sub("_", name)
+
+
 def _cut(name: str) -> str:
     """The name with nothing in it that a client could not list, and short enough for what follows."""
-    name = _UNLISTABLE.sub("_", name)
+    name = listable(name)
     encoded = name.encode()
     return name if len(encoded) <= _MAX_BYTES else encoded[:_MAX_BYTES].decode(errors="ignore")

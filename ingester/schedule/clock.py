@@ -1,70 +1,75 @@
-"""The service's regular jobs: wake workers for what is due, queue again what dead workers left, tidy the inbox."""
+"""Regular jobs, in threads, in exactly one process: the one that holds a lease. A stand-by takes over when it dies."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from ingester import wake
-from ingester.directory import DataDirectory
 from ingester.domain.errors import TransientError
-from ingester.queue import Queue
-from ingester.store.database import now
+from ingester.store.lease import RENEWAL_SECONDS, Leadership
 from ingester.store.ledger import Ledger
 
 log = structlog.get_logger()
 
-_DUE_SECONDS = 1.0
-_RECOVER_SECONDS = 15.0
-_TIDY_SECONDS = 30.0
-
 
 class Clock:
-    """Runs the regular jobs in threads. Exactly one process of a service has one."""
+    """Runs jobs while it leads. `holder` must be a name that no other process has.
 
-    def __init__(self, ledger: Ledger, directory: DataDirectory, visible_grace: timedelta) -> None:
-        self._ledger = ledger
-        self._queue = Queue(ledger)
-        self._directory = directory
-        self._visible_grace = visible_grace
+    `alone`: no other process can have a clock of this ledger, so the lease of one that was killed need not run out.
+    """
+
+    def __init__(self, ledger: Ledger, lease: str, holder: str, *, alone: bool) -> None:
+        self._lease = lease
+        self._alone = alone
+        self._leadership = Leadership(ledger, lease, holder)
         self._scheduler = BackgroundScheduler(timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1})
-        self._every(_DUE_SECONDS, self.wake_for_due)
-        self._every(_RECOVER_SECONDS, self.recover)
-        self._every(_TIDY_SECONDS, self.tidy)
+        self._scheduler.add_job(_patient(self.lead), "interval", seconds=RENEWAL_SECONDS, name="lead")
+
+    def every(self, seconds: float, job: Callable[[], None]) -> None:
+        """Run a job so often while this clock leads. A database that is away for a while ends one run, not the job."""
+
+        def run() -> None:
+            if self._leadership.holds:
+                job()
+
+        run.__name__ = job.__name__
+        self._scheduler.add_job(_patient(run), "interval", seconds=seconds, name=job.__name__)
+
+    @property
+    def leads(self) -> bool:
+        """Whether the jobs run here, and nowhere else."""
+        return self._leadership.holds
 
     def start(self) -> None:
         """Begin."""
+        _patient(self.lead)()
         self._scheduler.start()
 
     def stop(self) -> None:
-        """End; a job at work finishes first."""
+        """End; a job at work finishes first. A stand-by can take over at once."""
         self._scheduler.shutdown(wait=True)
+        _patient(self.stop_leading)()
 
-    def wake_for_due(self) -> None:
-        """Wake the workers if an import has become due: after a retry's delay, or when a nudge was lost."""
-        due = self._queue.next_due()
-        if due is not None and due <= now():
-            wake.nudge(self._directory.sleepers)
+    def lead(self) -> None:
+        """Renew the lease, or take it from whoever let it expire."""
+        led = self._leadership.holds
+        if self._leadership.renew(alone=self._alone) and not led:
+            log.info(f"{self._lease}_leads")
+        elif led and not self._leadership.holds:
+            log.warning(f"{self._lease}_lost_its_lease")
 
-    def recover(self) -> None:
-        """Queue again what workers left that stopped renewing their lease."""
-        lost = self._queue.recover()
-        if lost:
-            log.warning("leases_expired", imports=lost)
-            wake.nudge(self._directory.sleepers)
+    def stop_leading(self) -> None:
+        """Let another clock lead at once."""
+        self._leadership.release()
 
-    def tidy(self) -> None:
-        """Take ended drops out of the inbox for good."""
-        self._ledger.hide_ended(now() - self._visible_grace)
 
-    def _every(self, seconds: float, job: Callable[[], None]) -> None:
-        def run() -> None:
-            try:
-                job()
-            except TransientError as error:
-                log.warning("clock_waits", job=job.__name__, error=str(error))
+def _patient(job: Callable[[], None]) -> Callable[[], None]:
+    def run() -> None:
+        try:
+            job()
+        except TransientError as error:
+            log.warning("clock_waits", job=getattr(job, "__name__", "job"), error=str(error))
 
-        self._scheduler.add_job(run, "interval", seconds=seconds, name=job.__name__)
+    return run

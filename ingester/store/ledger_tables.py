@@ -1,4 +1,4 @@
-"""The ledger's tables: tenants and their keys and feeds, drops, imports and attempts. Rows only, no behaviour."""
+"""The ledger's tables: tenants with keys, feeds and S3 inboxes; drops, imports, attempts. Rows only, no behaviour."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from sqlmodel import Field, SQLModel
 from ingester.domain.status import (
     REMOVAL_GUARD_PERCENT,
     Action,
+    AfterImport,
     DuplicateHandling,
+    HoldHandling,
     Origin,
     Outcome,
     RepeatHandling,
     Status,
 )
+from ingester.domain.window import IMMEDIATE
 from ingester.store.database import UtcDateTime
 
 
@@ -52,8 +55,14 @@ def _repeat(default: RepeatHandling) -> Any:
     return _word(RepeatHandling, default, added=True)
 
 
-def _json() -> Any:
-    return Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+def _json(*, added: bool = False) -> Any:
+    """A list; one that was added by a later revision is NULL in rows that were there before."""
+    return Field(default_factory=list, sa_column=Column(JSON, nullable=added))
+
+
+def _none_of_it() -> Any:
+    """A number, added by a later revision, that is 0 unless something else was said."""
+    return Field(default=0, sa_column_kwargs={"server_default": "0"})
 
 
 def _tenant() -> Any:
@@ -70,8 +79,18 @@ class Tenant(LedgerTable, table=True):
     #: IANA zone for datetimes without an offset.
     timezone: str = "UTC"
     created_at: datetime = _moment()
-    #: When a worker last took something of it: who was served longest ago is served next.
+    #: How often it is served when others wait as well: twice as often as a tenant with half its weight.
+    weight: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
+    #: How many of its imports may run at once; None is as many as there are workers.
+    concurrency: int | None = None
+    #: Of files that no feed takes; see `Feed.settle_seconds`.
+    settle_seconds: int = _none_of_it()
+    #: Grows with every import that was taken, by the inverse of the weight: whoever has least is served next.
+    turn: float = Field(default=0.0, sa_column_kwargs={"server_default": "0"})
+    #: When a worker last took something of it.
     served_at: datetime | None = _moment(nullable=True)
+    #: Set while nothing of it may start; it can upload all the same.
+    paused_at: datetime | None = _moment(nullable=True)
     #: Set when the tenant was removed: it may no longer log in; its history stays.
     removed_at: datetime | None = _moment(nullable=True)
 
@@ -114,6 +133,22 @@ class Feed(LedgerTable, table=True):
     on_repeated: RepeatHandling = _repeat(RepeatHandling.SKIP)
     on_renamed: RepeatHandling = _repeat(RepeatHandling.SKIP)
     on_revised: RepeatHandling = _repeat(RepeatHandling.IMPORT)
+    #: What becomes of a held import when a newer drop of the feed waits behind it.
+    on_hold: HoldHandling = _word(HoldHandling, HoldHandling.BLOCK, added=True)
+    #: `immediate`, or the five fields of cron, in the tenant's timezone: when drops may start.
+    schedule: str = Field(default=IMMEDIATE, sa_column_kwargs={"server_default": IMMEDIATE})
+    #: How long such a window stays open.
+    window_seconds: int = _none_of_it()
+    #: Days on which nothing starts, as `ingester.domain.window` reads them.
+    blackout: list[str] | None = _json(added=True)
+    #: Starts only when nothing more has landed for the tenant for this long, so that a batch is ordered as a whole.
+    settle_seconds: int = _none_of_it()
+    #: Among what waits for a tenant, higher goes first; parents go before their children all the same.
+    priority: int = _none_of_it()
+    #: An attempt that takes longer is given up; None is what the service allows.
+    time_limit_seconds: int | None = None
+    #: Set while no import of it may start; files land all the same.
+    paused_at: datetime | None = _moment(nullable=True)
     created_at: datetime = _moment()
 
 
@@ -178,6 +213,10 @@ class Import(LedgerTable, table=True):
     on_repeated: RepeatHandling = _repeat(RepeatHandling.SKIP)
     on_renamed: RepeatHandling = _repeat(RepeatHandling.SKIP)
     on_revised: RepeatHandling = _repeat(RepeatHandling.IMPORT)
+    on_hold: HoldHandling = _word(HoldHandling, HoldHandling.BLOCK, added=True)
+    settle_seconds: int = _none_of_it()
+    priority: int = _none_of_it()
+    time_limit_seconds: int | None = None
     status: Status = _word(Status, Status.QUEUED)
     outcome: Outcome | None = _word(Outcome, nullable=True)
     #: What became of its rows, as the status file counts them; None until they were read.
@@ -213,5 +252,95 @@ class Attempt(LedgerTable, table=True):
     ended_at: datetime | None = _moment(nullable=True)
     #: `completed`, `held`, `failed`, `retried`, `lost` with its worker, or `interrupted` with the whole service.
     result: str | None = None
+    #: Set by a worker that is about to end because the attempt took longer than it may.
+    overran_at: datetime | None = _moment(nullable=True)
     #: For operators; never shown to a customer.
     error: str | None = None
+
+
+class Lease(LedgerTable, table=True):
+    """What only one process may be at a time, such as the scheduler."""
+
+    __tablename__: ClassVar[str] = "leases"
+    name: str = Field(primary_key=True)
+    holder: str
+    until: datetime = _moment()
+
+
+class Site(LedgerTable, table=True):
+    """The one data directory that belongs to this ledger: its drops are nowhere else."""
+
+    __tablename__: ClassVar[str] = "site"
+    #: As in the directory's own file `id`.
+    id: str = Field(primary_key=True)
+    created_at: datetime = _moment()
+
+
+class S3Inbox(LedgerTable, table=True):
+    """One bucket and prefix whose objects are a tenant's drops. It names credentials and never holds any."""
+
+    __tablename__: ClassVar[str] = "s3_inboxes"
+    __table_args__ = (
+        UniqueConstraint("tenant", "name"),
+        # A number is never given twice: objects remember the inbox they came through.
+        {"sqlite_autoincrement": True},
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    tenant: str = _tenant()
+    name: str
+    bucket: str
+    #: Empty, or ends in a slash.
+    prefix: str = ""
+    #: Of a server that speaks S3; None for Amazon's.
+    endpoint_url: str | None = None
+    region: str | None = None
+    #: `auto`, `path` or `virtual`: whether the bucket is part of the path or of the host name.
+    addressing: str = "auto"
+    #: Where credentials come from, if not from boto3's own chain.
+    profile: str | None = None
+    access_key_variable: str | None = None
+    secret_key_variable: str | None = None
+    credentials_file: str | None = None
+    #: The folder of the inbox that it stands for; empty for the inbox itself.
+    folder: str = ""
+    after: AfterImport = _word(AfterImport, AfterImport.KEEP)
+    move_prefix: str | None = None
+    sqs_queue_url: str | None = None
+    outbox_prefix: str | None = None
+    poll_seconds: float = 30.0
+    #: The last key that the pass under way has seen to; None between passes.
+    position: str | None = None
+    #: What keeps it from working, in words for the operator; None while it works.
+    trouble: str | None = None
+    trouble_since: datetime | None = _moment(nullable=True)
+    created_at: datetime = _moment()
+
+
+class S3Object(LedgerTable, table=True):
+    """One upload to a bucket that was seen by an inbox, from before it is fetched; its drop has the same reference."""
+
+    __tablename__: ClassVar[str] = "s3_objects"
+    __table_args__ = (
+        Index("s3_objects_settled", "settled_at", "inbox_id"),
+        Index("s3_objects_reported", "reported_at", "inbox_id"),
+        Index("s3_objects_key", "inbox_id", "key"),
+    )
+    #: `Drop.origin_ref`: tells this upload from every other, of the same key too.
+    ref: str = Field(primary_key=True)
+    inbox_id: int
+    key: str
+    etag: str
+    last_modified: datetime = _moment()
+    size: int = Field(sa_column=Column(BigInteger, nullable=False))
+    #: Of a bucket that keeps versions, once it was fetched.
+    version_id: str | None = None
+    #: Failures of the step that is due next, and when it is tried again.
+    tries: int = 0
+    due_at: datetime = _moment()
+    #: When there was nothing left to do with the object itself.
+    settled_at: datetime | None = _moment(nullable=True)
+    #: The last status that was written back to the bucket.
+    told: str | None = None
+    #: When everything that is to be written back had been.
+    reported_at: datetime | None = _moment(nullable=True)
+    created_at: datetime = _moment()

@@ -6,6 +6,7 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Sequence
+from datetime import datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy import delete
@@ -16,7 +17,7 @@ from ingester.domain.name import refuse_odd_tenant
 from ingester.domain.status import Status
 from ingester.store.database import now
 from ingester.store.ledger import Ledger
-from ingester.store.ledger_tables import Feed, Import, Tenant, TenantKey
+from ingester.store.ledger_tables import Feed, Import, S3Inbox, Tenant, TenantKey
 
 
 class Tenants:
@@ -45,7 +46,7 @@ class Tenants:
     def get(self, name: str) -> Tenant:
         """One tenant; UsageError if there is none of that name."""
         with self._ledger.reading() as session:
-            return _known(session, name)
+            return known_tenant(session, name)
 
     def find(self, name: str) -> Tenant | None:
         """One tenant, or None."""
@@ -59,9 +60,9 @@ class Tenants:
             return session.exec(select(Tenant).where(col(Tenant.removed_at).is_(None)).order_by(Tenant.name)).all()
 
     def remove(self, name: str) -> None:
-        """Take away a tenant's keys and feeds; refused while something of it waits. Its history stays."""
+        """Take away a tenant's keys, feeds and S3 inboxes; refused while something of it waits. Its history stays."""
         with self._ledger.writing() as session:
-            tenant = _known(session, name)
+            tenant = known_tenant(session, name)
             unfinished = [status for status in Status if not status.ended]
             waiting = session.exec(
                 select(Import.id).where(Import.tenant == name, col(Import.status).in_(unfinished)).limit(1)
@@ -73,8 +74,42 @@ class Tenants:
                 )
             session.exec(delete(TenantKey).where(col(TenantKey.tenant) == name))
             session.exec(delete(Feed).where(col(Feed.tenant) == name))
+            session.exec(delete(S3Inbox).where(col(S3Inbox.tenant) == name))
             tenant.removed_at = now()
             session.add(tenant)
+
+    def limit(
+        self, name: str, *, weight: int | None = None, concurrency: int | None = None, settle_seconds: int | None = None
+    ) -> Tenant:
+        """Say how much of the service a tenant gets; what is None stays as it is, a concurrency of 0 is no limit."""
+        with self._ledger.writing() as session:
+            tenant = known_tenant(session, name)
+            if weight is not None:
+                if not 1 <= weight <= 1000:
+                    raise UsageError(f"a weight of {weight} is no weight", fix="Give a number from 1 to 1000.")
+                tenant.weight = weight
+            if concurrency is not None:
+                tenant.concurrency = concurrency or None
+            if settle_seconds is not None:
+                tenant.settle_seconds = settle_seconds
+            session.add(tenant)
+            return tenant
+
+    def pause(self, name: str, feed: str | None = None, *, at: datetime | None = None) -> None:
+        """Let nothing of a tenant, or of one of its feeds, start from `at` on (now); what lands waits."""
+        self._set_paused(name, feed, at or now())
+
+    def resume(self, name: str, feed: str | None = None) -> None:
+        """Let a paused tenant or feed go on."""
+        self._set_paused(name, feed, None)
+
+    def _set_paused(self, name: str, feed: str | None, at: datetime | None) -> None:
+        with self._ledger.writing() as session:
+            found = known_tenant(session, name)
+            paused = found if feed is None else _feed(session, name, feed)
+            if at is None or paused.paused_at is None:
+                paused.paused_at = at
+            session.add(paused)
 
     # --- keys ----------------------------------------------------------------------------------------------------
 
@@ -89,7 +124,7 @@ class Tenants:
             created_at=now(),
         )
         with self._ledger.writing() as session:
-            _known(session, name)
+            known_tenant(session, name)
             if _key(session, name, key.fingerprint) is not None:
                 raise UsageError(f"tenant '{name}' has this key already ({key.fingerprint})")
             session.add(key)
@@ -103,7 +138,7 @@ class Tenants:
     def remove_key(self, name: str, key_fingerprint: str) -> None:
         """Stop a key from logging in."""
         with self._ledger.writing() as session:
-            _known(session, name)
+            known_tenant(session, name)
             key = _key(session, name, key_fingerprint)
             if key is None:
                 raise UsageError(
@@ -116,7 +151,7 @@ class Tenants:
     def add_feed(self, feed: Feed) -> None:
         """Add a feed after the tenant's others."""
         with self._ledger.writing() as session:
-            _known(session, feed.tenant)
+            known_tenant(session, feed.tenant)
             if session.exec(select(Feed).where(Feed.tenant == feed.tenant, Feed.name == feed.name)).first():
                 raise UsageError(
                     f"tenant '{feed.tenant}' has a feed '{feed.name}' already",
@@ -132,20 +167,20 @@ class Tenants:
     def feed(self, tenant: str, name: str) -> Feed:
         """One feed; UsageError if there is none of that name."""
         with self._ledger.reading() as session:
-            _known(session, tenant)
+            known_tenant(session, tenant)
             return _feed(session, tenant, name)
 
     def replace_feeds(self, tenant: str, feeds: Sequence[Feed]) -> Sequence[Feed]:
         """Make `feeds` all that a tenant has, in that order; returns those it had. Past imports stay."""
         with self._ledger.writing() as session:
-            _known(session, tenant)
+            known_tenant(session, tenant)
             before = session.exec(select(Feed).where(Feed.tenant == tenant).order_by(col(Feed.id))).all()
-            made = {feed.name: feed.created_at for feed in before}
+            known = {feed.name: (feed.created_at, feed.paused_at) for feed in before}
             # The order is that of the numbers, so all of them are numbered anew.
             session.exec(delete(Feed).where(col(Feed.tenant) == tenant))
             session.expunge_all()
             for feed in feeds:
-                feed.created_at = made.get(feed.name, feed.created_at)
+                feed.created_at, feed.paused_at = known.get(feed.name, (feed.created_at, None))
                 session.add(feed)
                 session.flush()
             return before
@@ -153,7 +188,7 @@ class Tenants:
     def remove_feed(self, tenant: str, name: str) -> None:
         """Remove a feed; its past imports stay."""
         with self._ledger.writing() as session:
-            _known(session, tenant)
+            known_tenant(session, tenant)
             session.delete(_feed(session, tenant, name))
 
 
@@ -166,7 +201,8 @@ def fingerprint(data: str) -> str:
     return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
 
 
-def _known(session: Session, name: str) -> Tenant:
+def known_tenant(session: Session, name: str) -> Tenant:
+    """A tenant that was not removed, or UsageError."""
     tenant = session.get(Tenant, name)
     if tenant is None or tenant.removed_at is not None:
         raise UsageError(f"there is no tenant '{name}'", fix=f"Add it with: ingester tenant add {name}")

@@ -13,7 +13,7 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,12 +40,21 @@ _ASIDE = ".ingester-taken-"
 class FolderWatch:
     """Watches every tenant's inbox in a thread of its own."""
 
-    def __init__(self, ledger: Ledger, intake: Intake, directory: DataDirectory, settings: FolderSettings) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        intake: Intake,
+        directory: DataDirectory,
+        settings: FolderSettings,
+        leads: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._ledger = ledger
         self._tenants = Tenants(ledger)
         self._intake = intake
         self._directory = directory
         self._settings = settings
+        #: Whether this is the one process that watches: two would land a file twice.
+        self._leads = leads
         self._hint = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="folder-watch", daemon=True)
@@ -75,7 +84,8 @@ class FolderWatch:
             self._hint.wait(self._settings.rescan_seconds)
             self._hint.clear()
             try:
-                self.rescan()
+                if self._leads():
+                    self.rescan()
             except Exception as error:  # noqa: BLE001 -- see below
                 # Whatever one look met, the next one is due: this thread serves every tenant.
                 log.warning("folder_watch_waits", error=str(error))
@@ -95,7 +105,7 @@ class FolderWatch:
                 if seen is None:
                     continue
                 found[path] = seen
-                if seen.due <= time.monotonic():
+                if seen.due <= time.monotonic() and self._leads():
                     try:
                         self._land(tenant.name, inbox, path, seen.identity)
                     except Exception as error:  # noqa: BLE001 -- see below
