@@ -13,7 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
-from sftp_server import ensure_host_keys
+import asyncssh
+
 from tests.process import kill_session, session_members
 from tests.tenant import Tenant
 from tests.warm import Program, Warm
@@ -23,10 +24,12 @@ INGESTER = Path(sys.executable).with_name("ingester")
 
 @cache
 def _host_keys() -> dict[str, bytes]:
-    """What services find instead of making it: looking for the primes takes longer than all else at their start."""
-    with tempfile.TemporaryDirectory() as folder:
-        ensure_host_keys(Path(folder))
-        return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+    """What services find instead of making it, and small: large primes take longer than all else at their start."""
+    kinds = {"ssh_host_ed25519_key": ("ssh-ed25519", {}), "ssh_host_rsa_key": ("ssh-rsa", {"key_size": 2048})}
+    return {
+        name: asyncssh.generate_private_key(kind, **options).export_private_key()
+        for name, (kind, options) in kinds.items()
+    }
 
 
 class Service:

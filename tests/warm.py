@@ -8,7 +8,7 @@ much memory it takes, is for tests that start one.
 from __future__ import annotations
 
 import contextlib
-import gc
+import fcntl
 import json
 import os
 import runpy
@@ -20,6 +20,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from multiprocessing import util
 from pathlib import Path
 from typing import IO, Any
 
@@ -107,21 +108,17 @@ class Warm:
 
 
 def _load() -> None:
-    """Import what `ingester` programs import: nothing of it starts a thread or looks at the environment."""
+    """Import what `ingester` programs and their workers import: nothing of it starts a thread or reads a setting."""
     import alembic.command
     import sqlalchemy.dialects.postgresql.psycopg
     import sqlalchemy.dialects.sqlite
-    from sqlalchemy.orm import configure_mappers
 
     import ingester.cli.app
     import ingester.cli.site
-    import ingester.pipeline
+    import ingester.nursery
     import ingester.service
 
     assert alembic, (sqlalchemy, ingester)
-    configure_mappers()
-    gc.collect()
-    gc.freeze()
 
 
 def _serve(requests: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
@@ -167,7 +164,40 @@ def _run(request: dict[str, Any], outputs: list[int]) -> None:
     os.environ.update(request["env"])
     time.tzset()
     sys.argv = request["command"]
+    if sys.argv[1:2] in (["up"], ["serve"]):
+        _keep_a_fork_server()
     runpy.run_path(sys.argv[0], run_name="__main__")
+
+
+def _keep_a_fork_server() -> None:
+    """Have multiprocessing's fork server ready, which a service starts when it has threads and cannot fork any more."""
+    spawn, (ours, theirs) = util.spawnv_passfds, socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+    def fork_instead(path: bytes, arguments: list[str], descriptors: Sequence[int]) -> int:
+        if "multiprocessing.forkserver" not in arguments[-1]:
+            return spawn(path, arguments, descriptors)
+        util.spawnv_passfds = spawn
+        with ours:
+            socket.send_fds(ours, [json.dumps([arguments[-1], *descriptors]).encode()], descriptors)
+        return pid
+
+    pid = os.fork()
+    if pid:
+        theirs.close()
+        util.spawnv_passfds = fork_instead
+        return
+    ours.close()
+    request, received, _, _ = socket.recv_fds(theirs, _REQUEST_BYTES, 16)
+    theirs.close()
+    if not request:
+        os._exit(0)
+    code, *numbers = json.loads(request)
+    # Out of one another's way first.
+    for number, descriptor in zip(numbers, [fcntl.fcntl(each, fcntl.F_DUPFD, 1000) for each in received], strict=True):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    exec(code, {})
+    os._exit(0)
 
 
 if __name__ == "__main__":
