@@ -7,15 +7,15 @@ import subprocess
 import time
 from pathlib import Path
 
-import tests.service
 from tests.process import kill_session, session_members
 from tests.service import Service
+from tests.warm import Program, Warm
 
 
 class Member:
     """One process of `ingester serve`, and its workers if it has any."""
 
-    def __init__(self, role: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    def __init__(self, role: str, process: subprocess.Popen[bytes] | Program, log: Path) -> None:
         self.role = role
         self.process = process
         self._log = log
@@ -53,8 +53,8 @@ class Member:
 class Fleet(Service):
     """Roles on one data directory and database; commands and tenants work as with any service."""
 
-    def __init__(self, scratch: Path, database: str) -> None:
-        super().__init__(scratch)
+    def __init__(self, scratch: Path, database: str, warm: Warm | None = None) -> None:
+        super().__init__(scratch, warm=warm)
         self._environment |= {"INGESTER_DATABASE_URL": database, "INGESTER_LOG_FORMAT": "json"}
         self.members: list[Member] = []
 
@@ -66,15 +66,8 @@ class Fleet(Service):
         """Start one more process of a role and wait until it is ready."""
         path = self.scratch / f"{role}{len(self.members)}.log"
         with path.open("wb") as log:
-            process = subprocess.Popen(
-                [tests.service.INGESTER, "serve", role, *(("--sftp-port", "0") if role == "sftp" else ()), *options],
-                env=self._environment,
-                cwd=self.scratch,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+            port = ("--sftp-port", "0") if role == "sftp" else ()
+            process = self._run("serve", role, *port, *options, stdout=log, stderr=log)
         member = Member(role, process, path)
         self.members.append(member)
         said = member.until(r"is ready(?: on \S+ port (\d+))?")

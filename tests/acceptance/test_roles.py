@@ -13,13 +13,14 @@ from ingester.store.ledger import Ledger
 from ingester.wake import Alarm, Bell
 from tests.fleet import Fleet
 from tests.report import assert_reconciles
+from tests.warm import Warm
 
 TERRITORIES = "external_id,name\nT1,North\nT2,South\n"
 
 
 @pytest.fixture
-def fleet(tmp_path: Path, postgres_url: str) -> Iterator[Fleet]:
-    found = Fleet(tmp_path, postgres_url)
+def fleet(tmp_path: Path, postgres_url: str, warm: Warm) -> Iterator[Fleet]:
+    found = Fleet(tmp_path, postgres_url, warm)
     yield found
     found.kill()
 
@@ -56,16 +57,21 @@ def test_roles_share_the_work_and_a_stand_by_takes_over(fleet: Fleet) -> None:
 
 
 @pytest.mark.slow
-def test_roles_and_the_whole_service_exclude_each_other(fleet: Fleet) -> None:
-    scheduler = fleet.add("scheduler")
-    refused = fleet.run("up", "--sftp-port", "0", check=False)
-    assert refused.returncode == 1
-    assert "is using the data directory" in refused.stderr
-    scheduler.stop()
+def test_roles_and_the_whole_service_exclude_each_other(tmp_path: Path, postgres_url: str) -> None:
+    # Interpreters of their own, as everybody else's.
+    fleet = Fleet(tmp_path, postgres_url)
+    try:
+        scheduler = fleet.add("scheduler")
+        refused = fleet.run("up", "--sftp-port", "0", check=False)
+        assert refused.returncode == 1
+        assert "is using the data directory" in refused.stderr
+        scheduler.stop()
+    finally:
+        fleet.kill()
 
 
-def test_a_role_alone_needs_a_database_that_others_reach(tmp_path: Path) -> None:
-    alone = Fleet(tmp_path, "")
+def test_a_role_alone_needs_a_database_that_others_reach(tmp_path: Path, warm: Warm) -> None:
+    alone = Fleet(tmp_path, "", warm)
     refused = alone.run("serve", "worker", check=False)
     assert refused.returncode == 1
     assert "PostgreSQL" in refused.stderr
