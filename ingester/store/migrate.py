@@ -13,8 +13,12 @@ from sqlalchemy import Connection, Engine
 
 from ingester.domain.errors import ConfigurationError
 from ingester.store import database
+from ingester.store.data_tables import DataTable
+from ingester.store.ledger_tables import LedgerTable
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
+_METADATA = {"ledger": LedgerTable.metadata, "data": DataTable.metadata}
+_TABLES = {branch: metadata.tables for branch, metadata in _METADATA.items()}
 _VERSIONS = sqlalchemy.table("alembic_version", sqlalchemy.column("version_num"))
 
 
@@ -30,7 +34,8 @@ def upgrade(engine: Engine, branch: str) -> None:
                 return
         with database.writing(engine).begin() as connection:
             if not _is_current(connection, branch):  # another process may have been faster
-                _run(connection, branch)
+                make = _create if _is_new(connection, branch) else _run
+                make(connection, branch)
 
 
 def _is_current(connection: Connection, branch: str) -> bool:
@@ -50,6 +55,21 @@ def _is_current(connection: Connection, branch: str) -> bool:
 def _revisions(branch: str) -> tuple[str, ...]:
     """The revisions of a branch that this version knows, oldest first."""
     return tuple(sorted(path.stem for path in (_MIGRATIONS / "versions").glob(f"{branch}_*.py")))
+
+
+def _is_new(connection: Connection, branch: str) -> bool:
+    return not _TABLES[branch].keys() & set(sqlalchemy.inspect(connection).get_table_names())
+
+
+def _create(connection: Connection, branch: str) -> None:
+    """Make in one step what all revisions would: a new service need not load Alembic, nor keep it in memory."""
+    _METADATA[branch].create_all(connection, checkfirst=False)
+    # As Alembic makes it.
+    connection.exec_driver_sql(
+        f"CREATE TABLE IF NOT EXISTS {_VERSIONS.name} "
+        "(version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
+    )
+    connection.execute(sqlalchemy.insert(_VERSIONS), [{"version_num": _revisions(branch)[-1]}])
 
 
 def _run(connection: Connection, branch: str) -> None:
