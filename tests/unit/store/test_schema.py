@@ -60,6 +60,13 @@ def shape(engine: Engine) -> dict[str, Any]:
     }
 
 
+def numbered(engine: Engine) -> list[str]:
+    """The tables of SQLite that never give a number twice."""
+    query = "SELECT name FROM sqlite_master WHERE sql LIKE '%AUTOINCREMENT%' ORDER BY name"
+    with engine.connect() as connection:
+        return list(connection.scalars(sqlalchemy.text(query)))
+
+
 @pytest.mark.parametrize("branch", BRANCHES)
 def test_a_new_database_is_what_all_revisions_make(branch: str, any_url: str, tmp_path: Path) -> None:
     made, revised = connect(any_url), connect(sqlite_url(tmp_path / "revised.db"))
@@ -68,6 +75,7 @@ def test_a_new_database_is_what_all_revisions_make(branch: str, any_url: str, tm
     if made.dialect.name == "sqlite":
         migrated(revised, branch)
         assert shape(made) == shape(revised)
+        assert numbered(made) == numbered(revised)
     with made.connect() as connection:
         versions = list(connection.scalars(sqlalchemy.text("SELECT version_num FROM alembic_version")))
     assert versions == [migrate._revisions(branch)[-1]]
