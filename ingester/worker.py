@@ -201,7 +201,13 @@ class Worker:
             self._store.published(job.id)
             publish.discard(self._directory, job)
             # Last: whatever happens before it, somebody takes the import again and finishes it.
-            self._queue.complete(job, Outcome(outcome.outcome), location=location, stats=outcome.stats)
+            self._queue.complete(
+                job,
+                Outcome(outcome.outcome),
+                location=location,
+                stats=outcome.stats,
+                phase_seconds=outcome.phase_seconds,
+            )
             fault.point("ledger.completed")
         except (OSError, TransientError) as error:
             log.exception("import_not_published_yet")

@@ -16,7 +16,7 @@ from sqlmodel import Session, col, select
 
 from ingester.domain.errors import IngesterError, UsageError
 from ingester.domain.status import Outcome, Status
-from ingester.store import database, migrate
+from ingester.store import database, migrate, totals
 from ingester.store.ledger_tables import Attempt, Drop, Import
 
 #: What a route decides about an import.
@@ -80,6 +80,7 @@ class Ledger:
                 if "short_id" in str(error.orig):
                     raise ShortIdTaken from error
                 raise
+            totals.add(session, totals.of_landing(landed))
 
     def drop(self, drop_id: str) -> Drop:
         """One drop; NoResultFound if there is none."""
@@ -149,6 +150,8 @@ class Ledger:
                 return False
             names = drop.model_dump(include={"folder", "name", "shown_folder", "shown_name"})
             session.exec(update(Drop).where(col(Drop.id) == drop.id).values(**names))
+            if not was.ended:
+                totals.add(session, totals.of_end(job.tenant, job.status))
             return True
 
     # --- imports -------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The ledger's tables: tenants and their keys and feeds, drops, imports and attempts. Rows only, no behaviour."""
+"""The ledger's tables: tenants, keys and feeds, drops, imports and attempts, totals. Rows only, no behaviour."""
 
 from __future__ import annotations
 
@@ -215,3 +215,14 @@ class Attempt(LedgerTable, table=True):
     result: str | None = None
     #: For operators; never shown to a customer.
     error: str | None = None
+
+
+class Total(LedgerTable, table=True):
+    """One running total; `ingester.store.totals` says which there are. It only grows, until its tenant is purged."""
+
+    __tablename__: ClassVar[str] = "totals"
+    #: No foreign key: empty for what is counted for all tenants together.
+    tenant: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    label: str = Field(primary_key=True)
+    value: int = Field(sa_column=Column(BigInteger, nullable=False))
