@@ -12,27 +12,33 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 import structlog
+from sqlalchemy import Engine
 
 from ingester import recovery
 from ingester.directory import DataDirectory
 from ingester.domain.errors import ConfigurationError
 from ingester.domain.name import is_unfinished
 from ingester.intake import Intake
+from ingester.monitor import health
+from ingester.monitor.monitor import Monitor
 from ingester.queue import Queue
 from ingester.routing import Router
 from ingester.ruleset.shipped import in_force
 from ingester.schedule.clock import Clock
 from ingester.settings import Settings
+from ingester.store import database
 from ingester.store.datastore import DataStore
 from ingester.store.ledger import Ledger
 from ingester.store.tenant import Tenants
 from ingester.tenancy import prepare_tenant
 from ingester.watch.folder import FolderWatch
 from ingester.watch.sftp import SftpOwner, record_event
+from ingester.watch.sftp_meter import SftpMeter
 from ingester.workforce import Workforce
-from sftp_server import HostKey, HostKeyError, Limits, Server, ensure_host_keys
+from sftp_server import Event, HostKey, HostKeyError, Limits, Server, ensure_host_keys
 
 log = structlog.get_logger()
 
@@ -43,6 +49,7 @@ class Ready:
 
     host: str
     sftp_port: int
+    http_port: int
     host_keys: tuple[HostKey, ...]
 
 
@@ -67,7 +74,8 @@ class Service:
             # Only workers need it from here on.
             store.close()
         grace = timedelta(seconds=settings.sftp.visible_grace_seconds)
-        self._intake = Intake(self.ledger, router, self.directory)
+        self._monitor = Monitor(settings.http, self.directory, self.ledger)
+        self._intake = Intake(self.ledger, router, self.directory, self._monitor.meter.landed)
         self._folder_watch = FolderWatch(self.ledger, self._intake, self.directory, settings.folder)
         self._clock = Clock(self.ledger, self.directory, grace)
         self._workers = Workforce(settings, self._rules, Queue(self.ledger))
@@ -75,16 +83,31 @@ class Service:
             self._host_keys = ensure_host_keys(self.directory.host_keys)
         except HostKeyError as error:
             raise ConfigurationError(str(error)) from error
+        owner = SftpOwner(self.ledger, self._intake, router, self.directory, grace)
+        meter = SftpMeter(self._monitor.meter.registry, owner.sessions)
+
+        def on_event(event: Event) -> None:
+            meter.count(event)
+            record_event(event)
+
         self._server = Server(
-            SftpOwner(self.ledger, self._intake, router, self.directory, grace),
+            owner,
             host_keys=[key.path for key in self._host_keys],
             spool=self.directory.incoming,
             unfinished=is_unfinished,
-            on_event=record_event,
+            on_event=on_event,
             host=settings.sftp.host,
             port=settings.sftp.port,
             limits=Limits(file_bytes=settings.sftp.max_upload_bytes),
         )
+        self._monitor.count_ledger()
+        self._monitor.watch_landing(self._intake.busy_seconds)
+        self._monitor.watch_workers(self._workers.alive, settings.worker.processes)
+        self._monitor.check("host_keys", partial(health.host_keys, [key.path for key in self._host_keys]))
+        self._data_engine: Engine | None = None
+        if settings.data_url != settings.ledger_url:
+            self._data_engine = database.connect(settings.data_url)
+            self._monitor.watch_database(self._data_engine)
 
     async def run(self, on_ready: Callable[[Ready], None], until: asyncio.Event | None = None) -> None:
         """Serve until SIGTERM or SIGINT, or until `until` is set; then finish what is under way."""
@@ -93,9 +116,11 @@ class Service:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         host, port = self._settings.sftp.host, self._settings.sftp.port
+        http_port = self._monitor.start(loop)
         try:
             sftp_port = await self._server.start()
         except OSError as error:
+            self._monitor.stop()
             raise ConfigurationError(
                 f"cannot listen on {host} port {port}: {error.strerror or error}",
                 fix="Stop what uses the port, or choose another with --sftp-port.",
@@ -105,24 +130,36 @@ class Service:
         self._workers.start()
         self._clock.start()
         try:
-            ready = Ready(host, sftp_port, self._host_keys)
+            ready = Ready(host, sftp_port, http_port, self._host_keys)
+            self._monitor.ready()
             self._announce(ready)
             on_ready(ready)
-            log.info("ready", host=host, sftp_port=sftp_port, data_dir=str(self.directory.root))
+            log.info("ready", host=host, sftp_port=sftp_port, http_port=http_port, data_dir=str(self.directory.root))
             await self._workers.watch(stop)
         finally:
             log.info("stopping")
+            self._monitor.draining()
             self.directory.announcement.unlink(missing_ok=True)
             await self._server.stop()
             await asyncio.to_thread(self._folder_watch.stop)
             await asyncio.to_thread(self._clock.stop)
             await asyncio.to_thread(self._intake.stop)
             await asyncio.to_thread(self._workers.stop)
+            await asyncio.to_thread(self._monitor.stop)
+            if self._data_engine is not None:
+                self._data_engine.dispose()
             self.ledger.close()
             os.close(self._lock)
             log.info("stopped")
 
     def _announce(self, ready: Ready) -> None:
         temporary = self.directory.announcement.with_suffix(".tmp")
-        temporary.write_text(json.dumps({"pid": os.getpid(), "host": ready.host, "sftp_port": ready.sftp_port}))
+        said = {
+            "pid": os.getpid(),
+            "host": ready.host,
+            "sftp_port": ready.sftp_port,
+            "http_host": self._settings.http.host,
+            "http_port": ready.http_port,
+        }
+        temporary.write_text(json.dumps(said))
         temporary.rename(self.directory.announcement)

@@ -44,6 +44,10 @@ class Workforce:
         process.start()
         return process
 
+    def alive(self) -> int:
+        """How many live now."""
+        return sum(process.is_alive() for process in tuple(self._processes))
+
     async def watch(self, stop: asyncio.Event) -> None:
         """Replace workers that die, until `stop` is set. What a dead one was doing is queued again at once."""
         while not stop.is_set():
