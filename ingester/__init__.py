@@ -25,12 +25,14 @@ The map, in the order in which a file meets the parts::
     recovery.py     start-up: what a crash left is finished, queued again or removed
     tenancy.py      what a tenant finds when it logs in, and its own rules
     service.py      the composition root, built from settings.py, directory.py and log.py
+    monitor/        what a running service measures and says of its health, over HTTP
+    doctor/         what is wrong with a site, and how to mend it
     cli/            one module for each group of commands
     fault.py        named places where tests, and only tests, may crash the program
     arrow_alone.py  keeps pandas out of processes that see no frames
 
-Imports point one way, and CI checks it: cli → service → (watch, schedule, workforce) → worker → (pipeline, intake,
-decision, recovery, tenancy) → (phases, routing, feed, queue, wake) → outbox → spill → store → (formats, checks) →
-ruleset → domain. `sftp_server` imports nothing of this package; only `watch` and `service` import it. Arrow loads
-under the worker and the one-shot commands only, so that a listener stays small.
+Imports point one way, and CI checks it: cli → (service, doctor) → (watch, schedule, workforce, monitor) → worker →
+(pipeline, intake, decision, recovery, tenancy) → (phases, routing, feed, queue, wake) → outbox → spill → store →
+(formats, checks) → ruleset → domain. `sftp_server` imports nothing of this package; only `watch`, `service` and
+`doctor` import it. Arrow loads under the worker and the one-shot commands only, so that a listener stays small.
 """
