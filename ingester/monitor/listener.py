@@ -47,7 +47,7 @@ class Listener:
         self._host = host
         self._port = port
         self._pages = pages
-        self._connections = 0
+        self._clients: set[asyncio.Task[None]] = set()
         self._thread = threading.Thread(target=self._run, name="http", daemon=True)
         self._stopping = asyncio.Event()
 
@@ -72,14 +72,31 @@ class Listener:
 
     async def _serve(self) -> None:
         self._loop.set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix="http"))
-        async with await asyncio.start_server(self._connected, sock=self._socket, limit=_REQUEST_BYTES):
-            await self._stopping.wait()
+        server = await asyncio.start_server(self._connected, sock=self._socket, limit=_REQUEST_BYTES)
+        await self._stopping.wait()
+        # Accept no more and let what is being accepted settle before closing: a closed server would leak it.
+        self._loop.remove_reader(self._socket)
+        for client in self._clients:
+            client.cancel()
+        if left := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(left)
+        server.close()
+        await asyncio.sleep(0)
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._connections >= _CONNECTIONS:
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._stopping.is_set() or len(self._clients) >= _CONNECTIONS:
             writer.transport.abort()
             return
-        self._connections += 1
+        client = asyncio.create_task(self._serve_client(reader, writer))
+        self._clients.add(client)
+
+        def gone(_: asyncio.Task[None]) -> None:
+            self._clients.discard(client)
+            writer.transport.abort()
+
+        client.add_done_callback(gone)
+
+    async def _serve_client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             async with asyncio.timeout(_SECONDS):
                 writer.write(await self._answer(reader))
@@ -90,9 +107,6 @@ class Listener:
             pass  # it went away, or it was too slow: nobody to tell
         except Exception:
             log.exception("http_request_failed")
-        finally:
-            self._connections -= 1
-            writer.transport.abort()
 
     async def _answer(self, reader: asyncio.StreamReader) -> bytes:
         try:
