@@ -19,7 +19,6 @@ from prometheus_client.registry import Collector
 from sqlalchemy import ColumnElement, case, func
 from sqlmodel import Session, col, select
 
-from ingester.domain.errors import TransientError
 from ingester.domain.status import Status
 from ingester.monitor.question import Question
 from ingester.store.database import now
@@ -149,8 +148,8 @@ class Counted(Collector):
         )
         try:
             found = self._question.answer(_PATIENCE_SECONDS)
-        except (TransientError, TimeoutError) as error:
-            log.warning("ledger_not_scraped", error=str(error))
+        except Exception as error:  # noqa: BLE001 -- whatever it is, what this process counts is told all the same
+            log.warning("ledger_not_scraped", error=repr(error))
             found = []
             up.add_metric([], 0)
         else:

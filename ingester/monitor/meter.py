@@ -6,6 +6,7 @@ What must outlast the process is counted in the ledger (`ingester.store.totals`)
 from __future__ import annotations
 
 import platform
+import time
 from collections.abc import Callable
 from importlib.metadata import version
 
@@ -20,12 +21,20 @@ BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 disable_created_metrics()  # type: ignore[no-untyped-call]  # the library does not say that it returns nothing
 
 
+class OwnProcess(ProcessCollector):
+    """This process's memory, time and files, also where of /proc only processes are visible, as in our unit."""
+
+    def _boot_time(self) -> float:
+        # The library reads /proc/stat, and without it tells nothing at all.
+        return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 class Meter:
     """A registry of metrics with those that every role has."""
 
     def __init__(self, database: str) -> None:
         self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
+        OwnProcess(registry=self.registry)
         Info("ingester_build", "What runs here.", registry=self.registry).info(
             {"version": version("ingester"), "python": platform.python_version(), "database": database}
         )
