@@ -22,7 +22,7 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # the library does n
 
 
 class OwnProcess(ProcessCollector):
-    """This process's memory, time and files, also where of /proc only processes are visible, as in our unit."""
+    """Memory, time and files of this process, also where /proc shows processes only, as under our unit."""
 
     def _boot_time(self) -> float:
         # The library reads /proc/stat, and without it tells nothing at all.
