@@ -221,6 +221,7 @@ class Total(LedgerTable, table=True):
     """One running total; `ingester.store.totals` says which there are. It only grows, until its tenant is purged."""
 
     __tablename__: ClassVar[str] = "totals"
+    __table_args__ = ({"sqlite_with_rowid": False},)
     #: No foreign key: empty for what is counted for all tenants together.
     tenant: str = Field(primary_key=True)
     name: str = Field(primary_key=True)

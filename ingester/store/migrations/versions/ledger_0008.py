@@ -18,4 +18,6 @@ def upgrade() -> None:
         sa.Column("label", sa.String(), nullable=False),
         sa.Column("value", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("tenant", "name", "label"),
+        # One tree instead of two: half as many pages to sync for each import.
+        sqlite_with_rowid=False,
     )
