@@ -9,7 +9,7 @@ ROWS ?= 1000000
 ROUNDS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test explore lint bench bench-soak format lock wheel clean
+.PHONY: help demo test explore lint bench bench-exchange bench-soak format lock wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ lint: $(VENV)/.test ## check style, types and import direction
 
 bench: $(VENV)/.bench ## measure against other ways of doing it: make bench ROWS=100000 ROUNDS=3
 	@$(BIN)/python -m tests.benchmarks.bench --rows $(ROWS) --rounds $(ROUNDS)
+
+bench-exchange: $(VENV)/.bench ## measure a whole service: a thousand customers at once, long queues, idle costs
+	@$(BIN)/python -m tests.benchmarks.exchange
 
 bench-soak: $(VENV)/.bench ## measure from 10,000 to 10 million rows: half an hour, 15 GB of disk
 	@$(BIN)/python -m tests.benchmarks.soak --rounds $(ROUNDS)

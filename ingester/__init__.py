@@ -11,7 +11,7 @@ The map, in the order in which a file meets the parts::
     feed.py         a tenant's feeds as an operator declares them, one or a whole file
     intake.py       the one door: a complete file becomes a durable drop with a queued import
     queue.py        claim, lease, heartbeat, order;  wake.py: nudging sleeping workers;  schedule/: the clocks
-    workforce.py    the worker processes;  worker.py: what runs in one
+    workforce.py    the worker processes;  nursery.py: what they are forked from;  worker.py: what runs in one
     decision.py     what people decide about an import
     repeat.py       whether a drop repeats what was imported last, and is skipped or held for it
     pipeline.py     one import through the seven phases: the whole story on one page
@@ -22,9 +22,10 @@ The map, in the order in which a file meets the parts::
     store/          ledger and entity tables, migrations, merge
     ruleset/        rule files read into frozen values, every mistake reported at once; overlays of tenants, drafts
     domain/         plain values and errors; no I/O
-    recovery.py     start-up: what a crash left is finished, queued again or removed
+    recovery.py     what a crash left is finished, queued again or removed
     tenancy.py      what a tenant finds when it logs in, and its own rules
-    service.py      the composition root, built from settings.py, directory.py and log.py
+    service.py      the composition root, built from settings.py, directory.py and log.py;  role.py: its parts
+    supervision.py  readiness, watchdog and sockets, as systemd has them
     monitor/        what a running service measures and says of its health, over HTTP
     doctor/         what is wrong with a site, and how to mend it
     cli/            one module for each group of commands

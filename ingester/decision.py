@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from functools import partial
 
-from ingester import wake
 from ingester.directory import DataDirectory
 from ingester.domain import notice
 from ingester.domain.errors import UsageError
@@ -18,6 +17,7 @@ from ingester.store.database import now
 from ingester.store.datastore import DataStore
 from ingester.store.ledger import Ledger
 from ingester.store.ledger_tables import Drop, Import
+from ingester.wake import Bell
 
 
 class Decisions:
@@ -31,16 +31,17 @@ class Decisions:
         self._queue = Queue(ledger)
         self._directory = directory
         self._store = store
+        self._bell = Bell(directory, ledger)
 
     def approve(self, job: Import, drop: Drop) -> None:
         """Let a held import run, past what it was held for."""
         self._queue.approve(job, partial(self._tell, drop))
-        wake.nudge(self._directory.sleepers)
+        self._bell.ring()
 
     def retry(self, job: Import, drop: Drop) -> None:
         """Run a failed import again."""
         self._queue.retry(job, partial(self._tell, drop))
-        wake.nudge(self._directory.sleepers)
+        self._bell.ring()
 
     def cancel(self, job: Import, drop: Drop) -> None:
         """End an import that waits, queued or held, without importing anything; its original goes to the archive."""
@@ -49,6 +50,13 @@ class Decisions:
         at = now()
         self._queue.cancel(job, notice.message("canceled"), partial(self._tell, drop), at)
         self._ledger.relocate(drop.id, publish.archive(self._directory, job, drop, at))
+
+    def supersede(self, job: Import, drop: Drop, by: Drop) -> None:
+        """End a held import since a newer drop of its feed takes its place."""
+        message, at = notice.message("superseded", expected=by.name), now()
+        self._queue.cancel(job, message, partial(self._tell, drop), at, reason="superseded")
+        self._ledger.relocate(drop.id, publish.archive(self._directory, job, drop, at))
+        self._bell.ring()
 
     def _may_be_applied(self, job: Import) -> bool:
         return self._store is None or self._store.outcome(job.id) is not None

@@ -5,9 +5,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
+import secrets
+import socket
 import time
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -115,8 +119,8 @@ class DataDirectory:
 
     @property
     def sleepers(self) -> Path:
-        """Sockets of sleeping workers."""
-        return self.root / "run" / "wake"
+        """Sockets of sleeping workers of this machine; a directory may be shared by several."""
+        return self.root / "run" / "wake" / socket.gethostname()
 
     @property
     def announcement(self) -> Path:
@@ -152,22 +156,41 @@ class DataDirectory:
                 fix="Create it for this user, or choose another with --data-dir or INGESTER_DATA_DIR.",
             ) from error
 
-    def lock(self) -> int:
-        """Take the directory for this process; released when it ends.
+    def identity(self) -> str:
+        """What tells this directory from every other one, whatever it is called and wherever it is mounted."""
+        path = self.root / "id"
+        try:
+            return path.read_text().strip()
+        except FileNotFoundError:
+            pass
+        made = self.root / f".id.{secrets.token_hex(8)}"
+        made.write_text(f"{uuid.uuid4()}\n")
+        sync_file(made)
+        # Of two processes that are first at the same time, one is.
+        with contextlib.suppress(FileExistsError):
+            os.link(made, path)
+        made.unlink()
+        sync_folder(self.root)
+        return path.read_text().strip()
 
-        Returns only when the workers of an earlier service, which may have been killed alone, are gone too: whoever
-        holds this lock can be sure to be alone.
+    def lock(self, *, shared: bool = False) -> int:
+        """Take the directory for this process, or `shared` for one of several roles; released when it ends.
+
+        Unless shared it returns only when the workers of an earlier service, which may have been killed alone, are
+        gone too: whoever holds this lock can be sure to be alone.
         """
         descriptor = os.open(self.root / "run" / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.read(descriptor, 20).decode(errors="replace").strip()
             os.close(descriptor)
             raise ConfigurationError(
                 f"another ingester (process {holder or 'unknown'}) is using the data directory {self.root}",
-                fix="Stop it, or choose another with --data-dir.",
+                fix="Stop it (`up` and `serve` exclude each other), or choose another with --data-dir.",
             ) from None
+        if shared:
+            return descriptor
         self._wait_for_workers()
         os.truncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)

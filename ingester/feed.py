@@ -10,14 +10,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from ingester.domain import duration, window
 from ingester.domain.errors import UsageError
 from ingester.domain.name import refuse_odd_source
-from ingester.domain.status import REMOVAL_GUARD_PERCENT, Action, DuplicateHandling, RepeatHandling
+from ingester.domain.status import REMOVAL_GUARD_PERCENT, Action, DuplicateHandling, HoldHandling, RepeatHandling
 from ingester.ruleset.choice import choose, refuse_senseless
 from ingester.ruleset.model import RuleSet
 from ingester.store.database import now
@@ -27,8 +28,22 @@ from ingester.store.ledger_tables import Feed, Tenant
 WORDS = (
     *("name", "catalogue", "entity", "pattern", "source", "action"),
     *("duplicate_handling", "empty_erases", "removal_guard_percent"),
-    *("on_repeated", "on_renamed", "on_revised"),
+    *("on_repeated", "on_renamed", "on_revised", "on_hold"),
+    *("schedule", "window_seconds", "blackout", "settle_seconds", "priority", "time_limit_seconds"),
 )
+
+
+def _length(value: object) -> object:
+    """A length of time in seconds, however it was written; what cannot be one is left for the type to refuse."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return duration.seconds(value)
+    except UsageError as error:
+        raise ValueError(str(error)) from None
+
+
+_Length = Annotated[int, BeforeValidator(_length), Field(ge=0, le=366 * 86_400)]
 
 
 class Declared(BaseModel):
@@ -48,6 +63,15 @@ class Declared(BaseModel):
     on_repeated: RepeatHandling = RepeatHandling.SKIP
     on_renamed: RepeatHandling = RepeatHandling.SKIP
     on_revised: RepeatHandling = RepeatHandling.IMPORT
+    on_hold: HoldHandling = HoldHandling.BLOCK
+    schedule: str = window.IMMEDIATE
+    window_seconds: _Length = 0
+    blackout: tuple[str, ...] = ()
+    settle_seconds: _Length = 0
+    priority: int = Field(default=0, ge=-1000, le=1000)
+    time_limit_seconds: Annotated[_Length, Field(ge=1)] | None = None
+    #: Accepted so that a printed list can be applied again; whether a feed is paused is not its declaration's business.
+    paused_at: datetime | None = None
     #: Accepted so that a printed list can be applied again; the ledger knows better.
     created_at: datetime | None = None
 
@@ -60,7 +84,14 @@ class Declared(BaseModel):
             refuse_odd_source(self.source)
         if "/" in self.pattern:
             raise UsageError(f"the pattern '{self.pattern}' has a /", fix="It is compared with the file's name alone.")
-        said = self.model_dump(include=set(WORDS)) | {"catalogue": entity.catalogue, "entity": entity.name}
+        window.check(self.schedule, self.blackout)
+        if self.window_seconds and self.schedule == window.IMMEDIATE:
+            raise UsageError("a window needs a schedule that opens it", fix="Give five cron fields, as `30 2 * * *`.")
+        said = self.model_dump(include=set(WORDS)) | {
+            "catalogue": entity.catalogue,
+            "entity": entity.name,
+            "blackout": list(self.blackout),
+        }
         return Feed(tenant=tenant.name, created_at=now(), **said)
 
 
@@ -143,6 +174,7 @@ def changes(before: Sequence[Feed], after: Sequence[Feed]) -> list[Change]:
             found.append(Change(feed.name, "added"))
             continue
         pairs = {word: (getattr(old[feed.name], word), getattr(feed, word)) for word in WORDS}
+        pairs["blackout"] = (old[feed.name].blackout or [], feed.blackout or [])
         if words := {word: pair for word, pair in pairs.items() if pair[0] != pair[1]}:
             found.append(Change(feed.name, "changed", words))
         elif staying.index(feed.name) != was.index(feed.name):

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import structlog
 
-from ingester import fault, wake
+from ingester import fault
 from ingester.directory import DataDirectory, sync_file, sync_folder
 from ingester.domain.errors import TransientError, UsageError
 from ingester.domain.status import Origin, Status
@@ -28,6 +28,7 @@ from ingester.store.database import now
 from ingester.store.ledger import Ledger, ShortIdTaken
 from ingester.store.ledger_tables import Drop, Import
 from ingester.store.tenant import Tenants
+from ingester.wake import Bell
 
 log = structlog.get_logger()
 
@@ -75,6 +76,7 @@ class Intake:
         self._tenants = Tenants(ledger)
         self._router = router
         self._directory = directory
+        self._bell = Bell(directory, ledger)
         self._arrivals: queue.SimpleQueue[_Landing | None] = queue.SimpleQueue()
         #: Told of each file that landed, and how many seconds after it was handed over.
         self._on_landed = on_landed
@@ -89,6 +91,11 @@ class Intake:
         """Land what was submitted, then end."""
         self._arrivals.put(None)
         self._thread.join()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether files can land."""
+        return self._thread.is_alive()
 
     def submit(self, arrival: Arrival) -> Future[str]:
         """Hand over a file. The future holds the drop's id once it is durable and recorded, or why it is not."""
@@ -107,7 +114,7 @@ class Intake:
 
     def nudge(self) -> None:
         """Wake the workers for something that is queued by now."""
-        wake.nudge(self._directory.sleepers)
+        self._bell.ring()
 
     def _run(self) -> None:
         while (first := self._arrivals.get()) is not None:
@@ -192,7 +199,16 @@ class Intake:
             # Before anything moves: no ledger could record it, and what arrives with it would fail as well.
             raise UsageError(f"the file name {arrival.name!a} is not UTF-8", fix="Rename the file.") from None
         route = self._router.route(tenant, list(self._tenants.feeds(tenant.name)), arrival.folder, arrival.name)
-        drop_id = str(uuid.uuid4())
+        drop_id, import_id = str(uuid.uuid4()), str(uuid.uuid4())
+        job = Import(
+            id=import_id,
+            short_id=import_id[:8],
+            tenant=tenant.name,
+            drop_id=drop_id,
+            due_at=at,
+            created_at=at,
+        )
+        self._router.apply(route, job, at)
         home = self._directory.drops if route.entity is not None else self._directory.quarantine
         fault.point("landing.written")
         sync_file(arrival.path)
@@ -215,16 +231,6 @@ class Intake:
             location=self._directory.relative(home / drop_id),
             landed_at=at,
         )
-        import_id = str(uuid.uuid4())
-        job = Import(
-            id=import_id,
-            short_id=import_id[:8],
-            tenant=tenant.name,
-            drop_id=drop_id,
-            due_at=at,
-            created_at=at,
-        )
-        self._router.apply(route, job)
         landing.job = job
 
     def _commit(self, ready: Sequence[_Landing]) -> None:

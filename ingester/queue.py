@@ -1,7 +1,8 @@
 """The durable queue over the ledger's imports: claim, heartbeat, end, hold, retry, recover.
 
 Order: imports of one (tenant, entity, source) run one at a time as they landed; a tenant's parents go before its
-children; tenants take turns, first the one that was served longest ago. Every method is one transaction.
+children, then what has priority. Tenants take turns by their weights (stride scheduling: Waldspurger and Weihl, 1995).
+What is paused, not due yet or over a limit waits. Every method is one transaction.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, update
+from sqlalchemy import bindparam, func, update
 from sqlmodel import Session, col, select
 
 from ingester import fault
@@ -24,7 +25,7 @@ from ingester.domain.status import TRANSITIONS, Outcome, Status
 from ingester.store import totals
 from ingester.store.database import now
 from ingester.store.ledger import Ledger
-from ingester.store.ledger_tables import Attempt, Drop, Import, Tenant
+from ingester.store.ledger_tables import Attempt, Drop, Feed, Import, Tenant
 from ingester.store.totals import Tally
 
 #: A worker that has not renewed its lease for this long has lost it.
@@ -52,15 +53,17 @@ class Claim:
 class Queue:
     """Who works on what."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, at_once: int | None = None) -> None:
         self._ledger = ledger
+        #: How many imports may run at one time, of all tenants and on all machines; None: as many as there are workers.
+        self._at_once = at_once
 
-    def claim(self, worker: str) -> Claim | None:
-        """Take the next import that may start now, or None if none may."""
-        at = now()
-        with self._ledger.writing() as session:
-            for tenant in _tenants_with_work(session, at):
-                job = _next_of(session, tenant, at)
+    def claim(self, worker: str, at: datetime | None = None) -> Claim | None:
+        """Take the next import that may start now (or at the moment `at`), or None if none may."""
+        at = at or now()
+        with self._ledger.noting() as session:
+            for turn in _tenants_with_work(session, at, self._at_once):
+                job = _next_of(session, turn.tenant, at)
                 if job is not None:
                     break
             else:
@@ -70,7 +73,8 @@ class Queue:
             job.started_at = job.started_at or at
             session.add(job)
             session.add(Attempt(import_id=job.id, number=job.attempts, worker=worker, started_at=at))
-            session.exec(update(Tenant).where(col(Tenant.name) == tenant).values(served_at=at))
+            served = {"served_at": at, "turn": turn.value + 1 / turn.weight}
+            session.exec(update(Tenant).where(col(Tenant.name) == turn.tenant).values(**served))
             drop = session.exec(select(Drop).where(Drop.id == job.drop_id)).one()
         fault.point("claim.committed")
         return Claim(job, drop)
@@ -82,7 +86,7 @@ class Queue:
             .where(col(Import.id) == job.id, col(Import.worker) == job.worker)
             .values(lease_until=now() + LEASE)
         )
-        with self._ledger.writing() as session:
+        with self._ledger.noting() as session:
             return bool(session.exec(statement).rowcount)
 
     def complete(
@@ -99,15 +103,27 @@ class Queue:
         Whoever reports it first is believed; a second report changes nothing.
         """
         counted = totals.of_rows(job, stats) + totals.of_phases(phase_seconds)
-        with self._ledger.writing() as session:
+        with self._ledger.noting() as session:
             session.exec(update(Drop).where(col(Drop.id) == job.drop_id).values(location=location))
             said: dict[str, Any] = {"outcome": outcome, "stats": stats, "reason": None, "message": None}
             _end(session, job, Status.COMPLETED, "completed", counted=counted, **said)
 
-    def fail(self, job: Import, *, reason: str, message: str, location: str, error: str | None = None) -> bool:
-        """End an import that changed no row; its bytes are kept at `location`. False if the claim is lost."""
+    def fail(
+        self,
+        job: Import,
+        *,
+        reason: str,
+        message: str,
+        location: str,
+        error: str | None = None,
+        status: Status = Status.FAILED,
+    ) -> bool:
+        """End an import that changed no row, as failed or timed out; its bytes are kept at `location`.
+
+        False if the claim is lost.
+        """
         with self._ledger.writing() as session:
-            had_a_say = _end(session, job, Status.FAILED, "failed", error=error, reason=reason, message=message)
+            had_a_say = _end(session, job, status, status.value, error=error, reason=reason, message=message)
             if had_a_say:
                 session.exec(update(Drop).where(col(Drop.id) == job.drop_id).values(location=location))
             return had_a_say
@@ -116,6 +132,12 @@ class Queue:
         """Put an import before somebody who decides; those behind it wait. False if the claim is lost."""
         with self._ledger.writing() as session:
             return _end(session, job, Status.NEEDS_ATTENTION, "held", reason=reason, message=message)
+
+    def overran(self, job: Import) -> None:
+        """Note that an attempt took longer than it may, just before its worker ends for that reason."""
+        attempt = (col(Attempt.import_id) == job.id, col(Attempt.number) == job.attempts)
+        with self._ledger.writing() as session:
+            session.exec(update(Attempt).where(*attempt).values(overran_at=now()))
 
     def retry_later(self, job: Import, *, after: timedelta, error: str) -> bool:
         """Queue an import again after an attempt that failed for a passing reason. False if the claim is lost."""
@@ -144,9 +166,16 @@ class Queue:
         afresh = {"approved": approved, "reason": None, "message": None, "due_at": now()}
         self._decide(job, (Status.NEEDS_ATTENTION,), tell, status=Status.QUEUED, **afresh)
 
-    def cancel(self, job: Import, message: str, tell: Tell = _tell_nobody, at: datetime | None = None) -> None:
+    def cancel(
+        self,
+        job: Import,
+        message: str,
+        tell: Tell = _tell_nobody,
+        at: datetime | None = None,
+        reason: str = "canceled",
+    ) -> None:
         """End an import that waits, or reject a held one."""
-        ended = {"reason": "canceled", "message": message, "completed_at": at or now()}
+        ended = {"reason": reason, "message": message, "completed_at": at or now()}
         self._decide(job, (Status.QUEUED, Status.NEEDS_ATTENTION), tell, status=Status.CANCELED, **ended)
 
     def retry(self, job: Import, tell: Tell = _tell_nobody) -> None:
@@ -171,6 +200,16 @@ class Queue:
             totals.add(session, totals.of_end(job.tenant, values["status"]))
             tell(session.exec(select(Import).where(Import.id == job.id)).one())
 
+    def became_due(self, since: datetime, until: datetime) -> bool:
+        """Whether an import that waits came to its time after `since`, and by `until`."""
+        statement = (
+            select(Import.id)
+            .where(Import.status == Status.QUEUED, col(Import.due_at) > since, col(Import.due_at) <= until)
+            .limit(1)
+        )
+        with self._ledger.reading() as session:
+            return session.exec(statement).first() is not None
+
     def next_due(self) -> datetime | None:
         """When the earliest queued import may be claimed; None when nothing is queued."""
         with self._ledger.reading() as session:
@@ -186,31 +225,73 @@ def _worker_of(process: int) -> str:
     return f"{socket.gethostname()}-{process}"
 
 
-def _tenants_with_work(session: Session, at: datetime) -> Sequence[str]:
-    statement = (
-        select(Import.tenant)
-        .join(Tenant, col(Tenant.name) == col(Import.tenant))
-        .where(Import.status == Status.QUEUED, col(Import.due_at) <= at)
-        .group_by(Import.tenant, col(Tenant.served_at))
-        .order_by(col(Tenant.served_at).nulls_first(), func.min(col(Import.sequence)))
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """A tenant that has something to do. Who has the lowest value is next."""
+
+    tenant: str
+    value: float
+    weight: int
+
+
+# Statements of a claim, built once: to build them takes longer than to run them.
+_RUNNING = select(Import.tenant, func.count()).where(Import.status == Status.PROCESSING).group_by(Import.tenant)
+_WAITING = (
+    select(Import.tenant, func.min(Import.sequence).label("first"))
+    .where(Import.status == Status.QUEUED, col(Import.due_at) <= bindparam("at"))
+    .group_by(Import.tenant)
+    .subquery()
+)
+_IN_TURN = (
+    select(Tenant.name, Tenant.turn, Tenant.weight, Tenant.concurrency)
+    .join(_WAITING, _WAITING.c.tenant == col(Tenant.name))
+    .where(col(Tenant.paused_at).is_(None))
+    .order_by(col(Tenant.served_at).nulls_first(), _WAITING.c.first)
+)
+_REACHED = select(func.max(Tenant.turn - 1.0 / Tenant.weight))
+_HEADS = select(Import).where(
+    col(Import.sequence).in_(
+        select(func.min(Import.sequence))
+        .where(Import.tenant == bindparam("tenant"), col(Import.status).in_(_UNFINISHED))
+        .group_by(col(Import.catalogue), col(Import.entity), col(Import.source))
     )
-    return session.exec(statement).all()
+)
+_PAUSED = select(Feed.name).where(Feed.tenant == bindparam("tenant"), col(Feed.paused_at).is_not(None))
+
+
+def _tenants_with_work(session: Session, at: datetime, at_once: int | None) -> list[_Turn]:
+    """The tenants that may be served, in the order in which they are."""
+    running = dict(session.exec(_RUNNING).all())
+    if at_once is not None and sum(running.values()) >= at_once:
+        return []
+    found = session.exec(_IN_TURN, params={"at": at}).all()
+    if not found:
+        return []
+    # Whoever was idle goes on where the others are, rather than to make up for turns that it had no use for.
+    reached = session.exec(_REACHED).one() or 0.0
+    turns = [
+        _Turn(name, max(turn, reached), weight)
+        for name, turn, weight, limit in found
+        if limit is None or running.get(name, 0) < limit
+    ]
+    return sorted(turns, key=lambda turn: turn.value)
 
 
 def _next_of(session: Session, tenant: str, at: datetime) -> Import | None:
-    """The tenant's first import that neither its own line nor a parent's keeps waiting."""
-    heads = (
-        select(func.min(Import.sequence))
-        .where(Import.tenant == tenant, col(Import.status).in_(_UNFINISHED))
-        .group_by(col(Import.catalogue), col(Import.entity), col(Import.source))
-    )
-    statement = select(Import).where(col(Import.sequence).in_(heads)).order_by(col(Import.rank), col(Import.sequence))
-    jobs = session.exec(statement).all()
-    busy = {f"{job.catalogue}.{job.entity}" for job in jobs if job.status in (Status.QUEUED, Status.PROCESSING)}
-    for job in jobs:
-        if job.status is Status.QUEUED and job.due_at <= at and not busy.intersection(job.ancestors):
+    """The tenant's first import that neither its own line, a parent, nor its feed keeps waiting."""
+    jobs = session.exec(_HEADS, params={"tenant": tenant}).all()
+    paused = set(session.exec(_PAUSED, params={"tenant": tenant}))
+    busy = {f"{job.catalogue}.{job.entity}" for job in jobs if _keeps_children_waiting(job, at)}
+    for job in sorted(jobs, key=lambda each: (-each.priority, each.rank, each.sequence)):
+        may_start = job.status is Status.QUEUED and job.due_at <= at and job.feed not in paused
+        if may_start and not busy.intersection(job.ancestors):
             return job
     return None
+
+
+def _keeps_children_waiting(job: Import, at: datetime) -> bool:
+    """A parent that runs, that is due, or that is to be tried again; not one whose window is yet to open."""
+    return job.status is Status.PROCESSING or (job.status is Status.QUEUED and (job.due_at <= at or job.attempts > 0))
 
 
 def _end(

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
+from zoneinfo import ZoneInfo
 
-from ingester.domain.status import REMOVAL_GUARD_PERCENT, Action, DuplicateHandling, RepeatHandling, Status
+from ingester.domain.status import (
+    REMOVAL_GUARD_PERCENT,
+    Action,
+    DuplicateHandling,
+    HoldHandling,
+    RepeatHandling,
+    Status,
+)
+from ingester.domain.window import ALWAYS, Window
 from ingester.ruleset.model import Catalogue, Entity, RuleSet
 from ingester.ruleset.order import ImportOrder
 from ingester.ruleset.route import Unroutable, by_folder, by_name
-from ingester.store.database import now
 from ingester.store.ledger_tables import Feed, Import, Tenant
 
 #: The reserved folder whose drops are checked and reported but not imported.
@@ -32,6 +41,12 @@ class Route:
     on_repeated: RepeatHandling = RepeatHandling.SKIP
     on_renamed: RepeatHandling = RepeatHandling.SKIP
     on_revised: RepeatHandling = RepeatHandling.IMPORT
+    on_hold: HoldHandling = HoldHandling.BLOCK
+    window: Window = ALWAYS
+    timezone: str = "UTC"
+    settle_seconds: int = 0
+    priority: int = 0
+    time_limit_seconds: int | None = None
 
 
 class Router:
@@ -49,16 +64,16 @@ class Router:
         catalogues = self._catalogues(tenant)
         found = by_folder(catalogues, place) if place else None
         if isinstance(found, Entity):
-            return Route(entity=found, dry_run=dry_run)
+            return Route(entity=found, dry_run=dry_run, settle_seconds=tenant.settle_seconds)
         for feed in feeds:
             if fnmatchcase(name.casefold(), feed.pattern.casefold()):
-                return self._by_feed(feed, dry_run)
+                return self._by_feed(feed, tenant, dry_run)
         found = found or by_name(catalogues, name)
         if isinstance(found, Entity):
-            return Route(entity=found, dry_run=dry_run)
+            return Route(entity=found, dry_run=dry_run, settle_seconds=tenant.settle_seconds)
         return Route(unroutable=found, dry_run=dry_run)
 
-    def _by_feed(self, feed: Feed, dry_run: bool) -> Route:
+    def _by_feed(self, feed: Feed, tenant: Tenant, dry_run: bool) -> Route:
         try:
             entity = self.rules.entity(feed.catalogue, feed.entity)
         except KeyError:
@@ -77,14 +92,25 @@ class Router:
             on_repeated=feed.on_repeated,
             on_renamed=feed.on_renamed,
             on_revised=feed.on_revised,
+            on_hold=feed.on_hold,
+            window=Window(feed.schedule, timedelta(seconds=feed.window_seconds), tuple(feed.blackout or ())),
+            timezone=tenant.timezone,
+            settle_seconds=feed.settle_seconds,
+            priority=feed.priority,
+            time_limit_seconds=feed.time_limit_seconds,
         )
 
-    def apply(self, route: Route, job: Import) -> None:
-        """Make a new import, or one that has not begun, follow a route."""
+    def apply(self, route: Route, job: Import, at: datetime) -> None:
+        """Make a new import, or one that has not begun, follow a route from the moment `at` on."""
         job.feed, job.source, job.dry_run = route.feed, route.source, route.dry_run
         job.action, job.duplicate_handling = route.action, route.duplicate_handling
         job.empty_erases, job.removal_guard_percent = route.empty_erases, route.removal_guard_percent
         job.on_repeated, job.on_renamed, job.on_revised = route.on_repeated, route.on_renamed, route.on_revised
+        job.on_hold, job.priority, job.time_limit_seconds = route.on_hold, route.priority, route.time_limit_seconds
+        # Somebody waits for the report of a dry run, and nothing is imported.
+        job.settle_seconds = 0 if route.dry_run else route.settle_seconds
+        start = at if route.dry_run else route.window.start(at, ZoneInfo(route.timezone))
+        job.due_at = max(start, at + timedelta(seconds=job.settle_seconds))
         if route.entity is not None:
             job.catalogue, job.entity = route.entity.catalogue, route.entity.name
             job.rank = self.order.rank(route.entity)
@@ -92,7 +118,7 @@ class Router:
             job.status, job.completed_at, job.reason, job.message = Status.QUEUED, None, None, None
         elif route.unroutable is not None:
             job.catalogue = job.entity = None
-            job.status, job.completed_at = Status.FAILED, now()
+            job.status, job.completed_at = Status.FAILED, at
             job.reason, job.message = route.unroutable.code, route.unroutable.message
 
     def folders(self, tenant: Tenant) -> tuple[str, ...]:

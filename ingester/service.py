@@ -1,4 +1,4 @@
-"""The composition root: builds the parts from settings and runs them together, and takes them down in order.
+"""The composition root: builds the parts of some roles from settings, runs them together, takes them down in order.
 
 The event loop serves SFTP; landing, folder watch and clocks are threads; imports run in worker processes.
 """
@@ -6,6 +6,7 @@ The event loop serves SFTP; landing, folder watch and clocks are threads; import
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -15,22 +16,23 @@ from datetime import timedelta
 from functools import partial
 
 import structlog
-from sqlalchemy import Engine
 
-from ingester import recovery
+from ingester import recovery, supervision
 from ingester.directory import DataDirectory
 from ingester.domain.errors import ConfigurationError
 from ingester.domain.name import is_unfinished
 from ingester.intake import Intake
 from ingester.monitor import health
 from ingester.monitor.monitor import Monitor
-from ingester.queue import Queue
+from ingester.queue import Queue, worker_name
+from ingester.role import EVERY, Role, http_port
 from ingester.routing import Router
 from ingester.ruleset.shipped import in_force
 from ingester.schedule.clock import Clock
 from ingester.settings import Settings
 from ingester.store import database
 from ingester.store.datastore import DataStore
+from ingester.store.lease import Leadership
 from ingester.store.ledger import Ledger
 from ingester.store.tenant import Tenants
 from ingester.tenancy import prepare_tenant
@@ -42,72 +44,130 @@ from sftp_server import Event, HostKey, HostKeyError, Limits, Server, ensure_hos
 
 log = structlog.get_logger()
 
+_SWEEP_SECONDS = 3600.0
+
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """What a service says when it can be used."""
+    """What a service says when it can be used; without SFTP it has neither port nor host keys."""
 
     host: str
-    sftp_port: int
     http_port: int
-    host_keys: tuple[HostKey, ...]
+    sftp_port: int | None = None
+    host_keys: tuple[HostKey, ...] = ()
 
 
 class Service:
-    """Everything `ingester up` runs."""
+    """Everything `ingester up` runs, or the part of it that `ingester serve ROLE` does.
 
-    def __init__(self, settings: Settings) -> None:
+    With every role it has the data directory to itself; otherwise it shares it with other processes, and only a
+    PostgreSQL ledger keeps them in step.
+    """
+
+    def __init__(self, settings: Settings, roles: frozenset[Role] = EVERY) -> None:
         self._settings = settings
+        self._roles = roles
+        self._alone = roles == EVERY
+        if not self._alone and not settings.ledger_url.startswith("postgresql"):
+            raise ConfigurationError(
+                "several processes need a database that all of them reach",
+                fix="Set INGESTER_DATABASE_URL to a PostgreSQL database, or run everything with `ingester up`.",
+            )
         self.directory = DataDirectory(settings.data_dir)
         self.directory.create()
-        self._lock = self.directory.lock()
+        self._lock = self.directory.lock(shared=not self._alone)
         self._rules = in_force(settings.rules_dirs)
         self.ledger = Ledger.open(settings.ledger_url)
-        router = Router(self._rules)
-        store = DataStore.open(settings.data_url)
+        recovery.refuse_strangers(self.ledger, self.directory)
+        self._router = Router(self._rules)
+        self._prepare()
+        port = http_port(roles) if settings.http.port is None else settings.http.port
+        self._monitor = Monitor(settings.http, port, self.directory, self.ledger)
+        self._intake = Intake(self.ledger, self._router, self.directory, self._monitor.meter.landed)
+        self._name = worker_name()
+        self._host_keys: tuple[HostKey, ...] = ()
+        self._server = self._sftp_server() if Role.SFTP in roles else None
+        self._folder_watch = self._watch() if Role.WATCHER in roles else None
+        self._clock = self._schedule() if Role.SCHEDULER in roles else None
+        self._workers = Workforce(settings, self._rules, Queue(self.ledger)) if Role.WORKER in roles else None
+        self._watch_parts()
+
+    # --- building ------------------------------------------------------------------------------------------------
+
+    def _prepare(self) -> None:
+        """Bring tables and tenants' folders up to the rules; what a crash left, if nobody else can be at work."""
+        store = DataStore.open(self._settings.data_url)
         try:
             store.ensure_tables(self._rules)
             for tenant in Tenants(self.ledger).all():
-                prepare_tenant(self.directory, router, tenant)
-            recovery.reconcile(self.ledger, store, self.directory)
+                prepare_tenant(self.directory, self._router, tenant)
+            if self._alone:
+                recovery.reconcile(self.ledger, store, self.directory)
         finally:
             # Only workers need it from here on.
             store.close()
-        grace = timedelta(seconds=settings.sftp.visible_grace_seconds)
-        self._monitor = Monitor(settings.http, self.directory, self.ledger)
-        self._intake = Intake(self.ledger, router, self.directory, self._monitor.meter.landed)
-        self._folder_watch = FolderWatch(self.ledger, self._intake, self.directory, settings.folder)
-        self._clock = Clock(self.ledger, self.directory, grace)
-        self._workers = Workforce(settings, self._rules, Queue(self.ledger))
+
+    @property
+    def _grace(self) -> timedelta:
+        return timedelta(seconds=self._settings.sftp.visible_grace_seconds)
+
+    def _sftp_server(self) -> Server:
         try:
             self._host_keys = ensure_host_keys(self.directory.host_keys)
         except HostKeyError as error:
             raise ConfigurationError(str(error)) from error
-        owner = SftpOwner(self.ledger, self._intake, router, self.directory, grace)
+        owner = SftpOwner(self.ledger, self._intake, self._router, self.directory, self._grace)
         meter = SftpMeter(self._monitor.meter.registry, owner.sessions)
 
         def on_event(event: Event) -> None:
             meter.count(event)
             record_event(event)
 
-        self._server = Server(
+        return Server(
             owner,
             host_keys=[key.path for key in self._host_keys],
             spool=self.directory.incoming,
             unfinished=is_unfinished,
             on_event=on_event,
-            host=settings.sftp.host,
-            port=settings.sftp.port,
-            limits=Limits(file_bytes=settings.sftp.max_upload_bytes),
+            host=self._settings.sftp.host,
+            port=self._settings.sftp.port,
+            limits=Limits(file_bytes=self._settings.sftp.max_upload_bytes),
         )
-        self._monitor.count_ledger()
-        self._monitor.watch_landing(self._intake.busy_seconds)
-        self._monitor.watch_workers(self._workers.alive, settings.worker.processes)
-        self._monitor.check("host_keys", partial(health.host_keys, [key.path for key in self._host_keys]))
-        self._data_engine: Engine | None = None
-        if settings.data_url != settings.ledger_url:
-            self._data_engine = database.connect(settings.data_url)
-            self._monitor.watch_database(self._data_engine)
+
+    def _watch(self) -> FolderWatch:
+        leadership = None if self._alone else Leadership(self.ledger, "watcher", self._name)
+        return FolderWatch(self.ledger, self._intake, self.directory, self._settings.folder, leadership)
+
+    def _schedule(self) -> Clock:
+        clock = Clock(self.ledger, self.directory, self._grace, name=self._name, alone=self._alone)
+        if not self._alone:
+            clock.every(_SWEEP_SECONDS, self._sweep)
+        return clock
+
+    def _sweep(self) -> None:
+        store = DataStore.open(self._settings.data_url)
+        try:
+            recovery.sweep(self.ledger, store, self.directory)
+            recovery.tell(self.ledger, store, self.directory)
+        finally:
+            store.close()
+
+    def _watch_parts(self) -> None:
+        """Have the monitor look at what this process has."""
+        if self._server is not None or self._folder_watch is not None:
+            self._monitor.watch_landing(self._intake.busy_seconds)
+        if self._server is not None:
+            self._monitor.check("host_keys", partial(health.host_keys, [key.path for key in self._host_keys]))
+        if self._workers is not None:
+            self._monitor.watch_workers(self._workers.alive, self._settings.worker.processes)
+        clock = self._clock
+        if clock is not None:
+            # Of several schedulers one leads, so that sums over all processes count nothing twice.
+            self._monitor.count_ledger(lambda: clock.leads)
+        if self._settings.data_url != self._settings.ledger_url:
+            self._monitor.watch_database(database.connect(self._settings.data_url))
+
+    # --- running -------------------------------------------------------------------------------------------------
 
     async def run(self, on_ready: Callable[[Ready], None], until: asyncio.Event | None = None) -> None:
         """Serve until SIGTERM or SIGINT, or until `until` is set; then finish what is under way."""
@@ -115,42 +175,64 @@ class Service:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
+        async with contextlib.AsyncExitStack() as parts:
+            parts.callback(self._stopped)
+            metrics = self._monitor.start(loop)
+            parts.push_async_callback(asyncio.to_thread, self._monitor.stop)
+            port = await self._start(parts)
+            ready = Ready(self._settings.sftp.host, metrics, port, self._host_keys)
+            if self._alone:
+                self._announce(ready)
+                parts.callback(partial(self.directory.announcement.unlink, missing_ok=True))
+            alive = asyncio.create_task(supervision.keep_alive(self._is_well))
+            parts.callback(alive.cancel)
+            parts.callback(supervision.say, "STOPPING=1")
+            parts.callback(log.info, "stopping")
+            parts.callback(self._monitor.draining)
+            self._monitor.ready()
+            supervision.say("READY=1", f"STATUS={' '.join(sorted(self._roles))}")
+            on_ready(ready)
+            log.info(
+                "ready", roles=sorted(self._roles), sftp_port=port, http_port=metrics, data_dir=str(self.directory.root)
+            )
+            if self._workers is not None:
+                await self._workers.watch(stop)
+            await stop.wait()
+
+    async def _start(self, parts: contextlib.AsyncExitStack) -> int | None:
+        """Start every part there is; `parts` takes them down in the opposite order. Returns the SFTP port."""
+        if self._workers is not None:
+            self._workers.start()
+            parts.push_async_callback(asyncio.to_thread, self._workers.stop)
+        if self._server is not None or self._folder_watch is not None:
+            self._intake.start()
+            parts.push_async_callback(asyncio.to_thread, self._intake.stop)
+        for part in (self._clock, self._folder_watch):
+            if part is not None:
+                part.start()
+                parts.push_async_callback(asyncio.to_thread, part.stop)
+        if self._server is None:
+            return None
         host, port = self._settings.sftp.host, self._settings.sftp.port
-        http_port = self._monitor.start(loop)
         try:
-            sftp_port = await self._server.start()
+            port = await self._server.start(listening=supervision.listening_socket())
         except OSError as error:
-            self._monitor.stop()
             raise ConfigurationError(
                 f"cannot listen on {host} port {port}: {error.strerror or error}",
                 fix="Stop what uses the port, or choose another with --sftp-port.",
             ) from error
-        self._intake.start()
-        self._folder_watch.start()
-        self._workers.start()
-        self._clock.start()
-        try:
-            ready = Ready(host, sftp_port, http_port, self._host_keys)
-            self._monitor.ready()
-            self._announce(ready)
-            on_ready(ready)
-            log.info("ready", host=host, sftp_port=sftp_port, http_port=http_port, data_dir=str(self.directory.root))
-            await self._workers.watch(stop)
-        finally:
-            log.info("stopping")
-            self._monitor.draining()
-            self.directory.announcement.unlink(missing_ok=True)
-            await self._server.stop()
-            await asyncio.to_thread(self._folder_watch.stop)
-            await asyncio.to_thread(self._clock.stop)
-            await asyncio.to_thread(self._intake.stop)
-            await asyncio.to_thread(self._workers.stop)
-            await asyncio.to_thread(self._monitor.stop)
-            if self._data_engine is not None:
-                self._data_engine.dispose()
-            self.ledger.close()
-            os.close(self._lock)
-            log.info("stopped")
+        parts.push_async_callback(self._server.stop)
+        return port
+
+    def _is_well(self) -> bool:
+        """Whether every part is at work, as far as can be told without waiting."""
+        serves = self._server is not None or self._folder_watch is not None
+        return self._intake.is_alive if serves else True
+
+    def _stopped(self) -> None:
+        self.ledger.close()
+        os.close(self._lock)
+        log.info("stopped")
 
     def _announce(self, ready: Ready) -> None:
         temporary = self.directory.announcement.with_suffix(".tmp")

@@ -37,7 +37,8 @@ class HttpSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     #: Address to listen on. It asks nobody who he is: only this machine unless told otherwise.
     host: str = "127.0.0.1"
-    port: int = Field(default=8080, ge=0, le=65535)
+    #: 8080 of the whole service, of its roles as `ingester.role` says; 0 takes a free one.
+    port: int | None = Field(default=None, ge=0, le=65535)
     #: So many tenants, those that were added first, have series of their own in the metrics; all others are one.
     metric_tenants: int = Field(default=200, ge=0, le=10_000)
     #: With less room on disk, in bytes, the service says that it is not ready.
@@ -63,6 +64,10 @@ class WorkerSettings(BaseModel):
     poll_seconds: float = Field(default=5.0, gt=0)
     #: An import whose attempts ended without a result this often is quarantined.
     max_attempts: int = Field(default=5, ge=1)
+    #: An import that takes longer is given up, unless its feed says otherwise.
+    time_limit_seconds: int = Field(default=6 * 3600, ge=1)
+    #: How many imports may run at once on all machines together; as many as there are workers when empty.
+    at_once: int | None = Field(default=None, ge=1)
     #: Largest block of a file that is parsed at once, in bytes; memory follows it.
     block_bytes: int = Field(default=8 * 2**20, ge=2**16)
 

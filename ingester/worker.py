@@ -5,6 +5,7 @@ A worker that dies leaves its claim to expire; one that merely lost its claim fi
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import multiprocessing
 import os
@@ -20,10 +21,10 @@ from types import FrameType
 
 import structlog
 
-from ingester import fault, pipeline, repeat, wake
+from ingester import fault, pipeline, repeat
 from ingester import log as logs
 from ingester.directory import DataDirectory
-from ingester.domain import notice
+from ingester.domain import duration, notice
 from ingester.domain.errors import Held, IngesterError, TransientError, UnreadableFile
 from ingester.domain.status import Outcome, RepeatHandling, Status
 from ingester.outbox import publish, status
@@ -31,14 +32,16 @@ from ingester.pipeline import Order
 from ingester.queue import HEARTBEAT_SECONDS, Claim, Queue, worker_name
 from ingester.ruleset.model import RuleSet
 from ingester.settings import Settings, WorkerSettings
+from ingester.store import lock
 from ingester.store.data_tables import ImportOutcome
 from ingester.store.database import now
 from ingester.store.datastore import DataStore
 from ingester.store.ledger import Ledger
 from ingester.store.ledger_tables import Drop, Import
+from ingester.store.scope import Scope
 from ingester.store.tenant import Tenants
 from ingester.tenancy import rules_for
-from ingester.wake import Alarm
+from ingester.wake import Alarm, Bell, nudge
 
 log = structlog.get_logger()
 
@@ -46,6 +49,8 @@ _FIRST_RETRY = timedelta(seconds=2)
 _LONGEST_RETRY = timedelta(minutes=5)
 #: How long a worker tries to write down that an attempt is over.
 _PATIENCE_SECONDS = 600.0
+#: Exit code of a worker whose import took too long.
+_OVERRAN = 75
 _PASSING = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ESTALE, errno.ETIMEDOUT),
     *(errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EBUSY),
@@ -60,7 +65,8 @@ class Worker:
     ) -> None:
         self.name = worker_name()
         self._ledger = ledger
-        self._queue = Queue(ledger)
+        self._queue = Queue(ledger, settings.at_once)
+        self._bell = Bell(directory, ledger)
         self._tenants = Tenants(ledger)
         self._store = store
         self._rules = rules
@@ -72,11 +78,11 @@ class Worker:
     def stop(self) -> None:
         """Finish the import at hand, then end."""
         self._stopping.set()
-        wake.nudge(self._directory.sleepers)
+        nudge(self._directory.sleepers)
 
     def run(self) -> None:
         """Work until told to stop."""
-        alarm = Alarm(self._directory.sleepers, self.name)
+        alarm = Alarm(self._directory.sleepers, self.name, self._ledger)
         try:
             while not self._stopping.is_set():
                 try:
@@ -111,7 +117,14 @@ class Worker:
         log.info("import_started", entity=job.entity, file=drop.name, bytes=drop.size)
         try:
             outcome = self._store.outcome(job.id)
-            if outcome is None and self._workers_lost(job) >= self._settings.max_attempts:
+            if outcome is None and job.attempts > 1 and self._overran(job):
+                # What the worker was doing when it ended may still be under way in the database.
+                outcome = self._outcome_of_the_last_attempt(job)
+                if outcome is None:
+                    limit = duration.written(self._time_limit(job))
+                    self._fail(job, drop, "timed_out", limit, status_is=Status.TIMED_OUT)
+                    return
+            if outcome is None and job.attempts > 1 and self._workers_lost(job) >= self._settings.max_attempts:
                 self._fail(job, drop, "attempts_exhausted", str(self._settings.max_attempts))
                 return
             outcome = outcome or self._import(job, drop)
@@ -140,8 +153,26 @@ class Worker:
         Waiting for a busy database does not count, nor a service that was stopped.
         """
         results = [attempt.result for attempt in self._ledger.attempts(job.id)]
-        since = max((i for i, result in enumerate(results) if result == "failed"), default=-1)
+        since = max((i for i, result in enumerate(results) if result in ("failed", "timed_out")), default=-1)
         return results[since + 1 :].count("lost")
+
+    def _time_limit(self, job: Import) -> int:
+        return job.time_limit_seconds or self._settings.time_limit_seconds
+
+    def _overran(self, job: Import) -> bool:
+        """Whether the attempt before this one ended since it took too long."""
+        earlier = [attempt for attempt in self._ledger.attempts(job.id) if attempt.number == job.attempts - 1]
+        return any(attempt.overran_at is not None for attempt in earlier)
+
+    def _outcome_of_the_last_attempt(self, job: Import) -> ImportOutcome | None:
+        """What it committed, once its transaction has ended; None if it committed nothing and never will."""
+        assert job.catalogue is not None
+        assert job.entity is not None
+        entity = self._rules_for(job.tenant).entity(job.catalogue, job.entity)
+        scope = Scope(tenant=job.tenant, source=job.source, import_id=job.id)
+        with self._store.writing() as connection:
+            lock.take(connection, entity, scope, job.action)
+        return self._store.outcome(job.id)
 
     def _repeated(self, job: Import, drop: Drop) -> ImportOutcome | None:
         """The outcome of a drop that its feed does not want twice; raises Held where it wants to be asked."""
@@ -209,6 +240,8 @@ class Worker:
                 phase_seconds=outcome.phase_seconds,
             )
             fault.point("ledger.completed")
+            # Its children, and those of its line, may start now; another worker may have found nothing before.
+            self._bell.ring()
         except (OSError, TransientError) as error:
             log.exception("import_not_published_yet")
             self._queue.retry_later(job, after=_backoff(job), error=repr(error))
@@ -235,7 +268,15 @@ class Worker:
                     raise
 
     def _fail(
-        self, job: Import, drop: Drop, reason: str, expected: str = "", *, said: str = "", error: str | None = None
+        self,
+        job: Import,
+        drop: Drop,
+        reason: str,
+        expected: str = "",
+        *,
+        said: str = "",
+        error: str | None = None,
+        status_is: Status = Status.FAILED,
     ) -> None:
         # With the lease renewed nobody else can take the import while its bytes are put aside.
         if not self._queue.heartbeat(job):
@@ -243,10 +284,11 @@ class Worker:
             return
         message = said or notice.message(reason, expected=expected)
         location = publish.quarantine(self._directory, drop)
-        if not self._queue.fail(job, reason=reason, message=message, location=location, error=error):
+        if not self._queue.fail(job, reason=reason, message=message, location=location, error=error, status=status_is):
             return
         publish.discard(self._directory, job)
-        self._show_status(job, drop, Status.FAILED, reason, message, ended=True)
+        self._show_status(job, drop, status_is, reason, message, ended=True)
+        self._bell.ring()
         log.warning("import_quarantined", reason=reason)
 
     def _show_status(
@@ -275,11 +317,14 @@ class Worker:
 
     @contextmanager
     def _heart(self, claim: Claim) -> Iterator[None]:
-        """Renew the claim's lease for as long as the block runs."""
+        """Renew the claim's lease for as long as the block runs; end this process if that is for too long."""
         done = threading.Event()
+        until = time.monotonic() + self._time_limit(claim.job)
 
         def beat() -> None:
-            while not done.wait(HEARTBEAT_SECONDS):
+            while not done.wait(max(0.0, min(HEARTBEAT_SECONDS, until - time.monotonic()))):
+                if time.monotonic() >= until:
+                    self._give_up(claim.job)
                 try:
                     if not self._queue.heartbeat(claim.job):
                         log.warning("lease_lost", import_id=claim.job.id)
@@ -294,6 +339,13 @@ class Worker:
         finally:
             done.set()
             thread.join()
+
+    def _give_up(self, job: Import) -> None:
+        """End this process: nothing else stops a phase for certain. Whoever takes the import next ends it."""
+        log.error("import_overran", import_id=job.id, seconds=self._time_limit(job))
+        with contextlib.suppress(TransientError):
+            self._queue.overran(job)
+        os._exit(_OVERRAN)
 
 
 def _may_pass(error: Exception) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -56,8 +57,10 @@ class Server:
         self._connections: set[Connection] = set()
         self._endings: set[asyncio.Task[None]] = set()
 
-    async def start(self, *, reuse_port: bool = False) -> int:
-        """Listen, and return the port. Raises `OSError` if it is taken or the spool is missing.
+    async def start(self, *, reuse_port: bool = False, listening: socket.socket | None = None) -> int:
+        """Listen, or take over a socket that listens already; returns the port.
+
+        Raises `OSError` if the port is taken or the spool is missing.
 
         `RuntimeError` says that the installed asyncssh is not one that lands files safely.
         """
@@ -66,10 +69,9 @@ class Server:
         if left:
             log.warning("Removed %d unfinished uploads left by a crash", left)
         limits = self._context.limits
+        where = {"sock": listening} if listening else {"host": self._host, "port": self._port, "reuse_port": reuse_port}
         self._acceptor = await asyncssh.listen(
-            self._host,
-            self._port,
-            reuse_port=reuse_port,
+            **where,
             server_factory=self._connection,
             server_host_keys=algorithm.host_keys(self._host_keys),
             server_version="sftp_server",

@@ -9,7 +9,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from ingester.cli import database, demo, doctor, feed, imports, oneshot, rules, tenant, up
+from ingester.cli import database, demo, doctor, feed, imports, oneshot, rules, serve, tenant, up
 
 
 class _Root(TyperGroup):
@@ -49,6 +49,7 @@ app = typer.Typer(
 )
 
 app.command("up", epilog=up.EXAMPLES)(up.up)
+app.command("serve", epilog=serve.EXAMPLES)(serve.serve)
 app.command("demo")(demo.demo)
 app.command("import", epilog=oneshot.IMPORT_EXAMPLES)(oneshot.import_file)
 app.command("validate", epilog=oneshot.VALIDATE_EXAMPLES)(oneshot.validate_file)

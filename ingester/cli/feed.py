@@ -19,7 +19,8 @@ from ingester.cli.options import (
     print_table,
 )
 from ingester.domain.errors import UsageError
-from ingester.domain.status import REMOVAL_GUARD_PERCENT, Action, DuplicateHandling, RepeatHandling
+from ingester.domain.status import REMOVAL_GUARD_PERCENT, Action, DuplicateHandling, HoldHandling, RepeatHandling
+from ingester.domain.window import IMMEDIATE
 
 if TYPE_CHECKING:
     from ingester.feed import Change
@@ -33,7 +34,8 @@ _Name = Annotated[str, typer.Argument(metavar="NAME", help="The feed's name.")]
 
 @app.command(
     epilog="Examples: `ingester feed add acme crm --entity customer --pattern 'export_*.csv' --source crm` · "
-    "`ingester feed add acme full --entity product --pattern 'full_*' --action overwrite --removal-guard 20`"
+    "`ingester feed add acme full --entity product --pattern 'full_*' --action overwrite --removal-guard 20` · "
+    "`ingester feed add acme night --entity order --pattern 'orders_*' --schedule '30 2 * * *' --settle 10m`"
 )
 def add(
     tenant: _Tenant,
@@ -54,6 +56,22 @@ def add(
     on_revised: Annotated[
         RepeatHandling, typer.Option(help="A file with the name of one imported before, and other bytes.")
     ] = RepeatHandling.IMPORT,
+    on_hold: Annotated[
+        HoldHandling, typer.Option(help="What a held import does to newer files: they wait, or take its place.")
+    ] = HoldHandling.BLOCK,
+    schedule: Annotated[
+        str, typer.Option(help="When files start: `immediate`, or five cron fields in the tenant's timezone.")
+    ] = IMMEDIATE,
+    window: Annotated[str, typer.Option(help="How long the schedule's window stays open, as 2h.")] = "0",
+    blackout: Annotated[
+        list[str] | None,
+        typer.Option(help="A day on which nothing starts: sat, 12-24, 2026-12-24 or a range with `..`; repeatable."),
+    ] = None,
+    settle: Annotated[
+        str, typer.Option(help="Start when nothing more has landed for so long, as 10m: a batch begins as a whole.")
+    ] = "0",
+    priority: Annotated[int, typer.Option(help="Higher goes first among the tenant's files.", min=-1000, max=1000)] = 0,
+    time_limit: Annotated[str | None, typer.Option(help="Give an import up after so long, as 30m.")] = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
@@ -72,6 +90,13 @@ def add(
         on_repeated=on_repeated,
         on_renamed=on_renamed,
         on_revised=on_revised,
+        on_hold=on_hold,
+        schedule=schedule,
+        window_seconds=window,
+        blackout=tuple(blackout or ()),
+        settle_seconds=settle,
+        priority=priority,
+        time_limit_seconds=time_limit,
     )
     with opened(data_dir) as site:
         feed = declared.feed(site.tenants.get(tenant), site.rules)
@@ -93,7 +118,7 @@ def list_feeds(tenant: _Tenant, data_dir: DataDir = None, as_json: Json = False)
         print_json(feeds)
         return
     print_table(
-        ("feed", "pattern", "entity", "action", "source", "duplicates"),
+        ("feed", "pattern", "entity", "action", "source", "duplicates", "starts"),
         [
             (
                 feed["name"],
@@ -102,6 +127,7 @@ def list_feeds(tenant: _Tenant, data_dir: DataDir = None, as_json: Json = False)
                 feed["action"],
                 feed["source"] or "default",
                 feed["duplicate_handling"],
+                "paused" if feed["paused_at"] else feed["schedule"],
             )
             for feed in feeds
         ],
@@ -118,6 +144,23 @@ def show(tenant: _Tenant, name: _Name, data_dir: DataDir = None, as_json: Json =
         return
     for word, value in said.items():
         typer.echo(f"{word}: {_shown(value)}")
+
+
+@app.command()
+def pause(tenant: _Tenant, name: _Name, data_dir: DataDir = None) -> None:
+    """Let no import of a feed start until it is resumed; its files land all the same, and wait."""
+    with opened(data_dir) as site:
+        site.tenants.pause(tenant, name)
+    typer.echo(f"feed '{name}' of '{tenant}' is paused; go on with: ingester feed resume {tenant} {name}")
+
+
+@app.command()
+def resume(tenant: _Tenant, name: _Name, data_dir: DataDir = None) -> None:
+    """Let the imports of a paused feed start again."""
+    with opened(data_dir) as site:
+        site.tenants.resume(tenant, name)
+        site.nudge()
+    typer.echo(f"feed '{name}' of '{tenant}' goes on")
 
 
 @app.command()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 
 from ingester.directory import DataDirectory
+from ingester.recovery import refuse_strangers
 from ingester.routing import Router
 from ingester.ruleset.model import RuleSet
 from ingester.ruleset.shipped import in_force
@@ -12,6 +13,7 @@ from ingester.settings import Settings
 from ingester.store.datastore import DataStore
 from ingester.store.ledger import Ledger
 from ingester.store.tenant import Tenants
+from ingester.wake import Bell
 
 
 class Site:
@@ -25,7 +27,9 @@ class Site:
     @cached_property
     def ledger(self) -> Ledger:
         """The ledger."""
-        return Ledger.open(self.settings.ledger_url)
+        ledger = Ledger.open(self.settings.ledger_url)
+        refuse_strangers(ledger, self.directory)
+        return ledger
 
     @cached_property
     def tenants(self) -> Tenants:
@@ -46,6 +50,10 @@ class Site:
     def router(self) -> Router:
         """Where files belong, by these rules."""
         return Router(self.rules)
+
+    def nudge(self) -> None:
+        """Wake the workers of a service, if one is running."""
+        Bell(self.directory, self.ledger).ring()
 
     def close(self) -> None:
         """Let go of what was opened."""

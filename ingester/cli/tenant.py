@@ -64,8 +64,8 @@ def show(name: _Name, data_dir: DataDir = None, as_json: Json = False) -> None:
     if as_json:
         print_json(found)
         return
-    for key in ("name", "timezone", "folder"):
-        typer.echo(f"{key}: {found[key]}")
+    for key in ("name", "timezone", "folder", "weight", "concurrency", "settle_seconds", "paused_at"):
+        typer.echo(f"{key}: {'-' if found[key] is None else found[key]}")
     typer.echo(f"catalogues: {', '.join(found['catalogues'])}")
     for key in found["keys"]:
         typer.echo(f"key: {key['fingerprint']} {key['type']} {key['comment']}".rstrip())
@@ -77,6 +77,52 @@ def remove(name: _Name, data_dir: DataDir = None) -> None:
     with opened(data_dir) as site:
         site.tenants.remove(name)
     typer.echo(f"tenant '{name}' removed")
+
+
+@app.command(
+    epilog="Examples: `ingester tenant limit acme --weight 3` · "
+    "`ingester tenant limit acme --concurrency 1 --settle 10m`"
+)
+def limit(
+    name: _Name,
+    weight: Annotated[
+        int | None, typer.Option(help="How often it is served while others wait; 1 is like everybody.")
+    ] = None,
+    concurrency: Annotated[
+        int | None, typer.Option(help="Imports that may run at once; 0 is as many as there are workers.", min=0)
+    ] = None,
+    settle: Annotated[
+        str | None, typer.Option(help="Begin when nothing has landed for so long, as 10m; 0 is at once.")
+    ] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Say how much of the service a customer gets, and when its batches begin."""
+    from ingester.domain import duration
+
+    rest = None if settle is None else duration.seconds(settle)
+    with opened(data_dir) as site:
+        tenant = site.tenants.limit(name, weight=weight, concurrency=concurrency, settle_seconds=rest)
+    typer.echo(
+        f"tenant '{name}': weight {tenant.weight}, imports at once {tenant.concurrency or 'without limit'}, "
+        f"begins {duration.written(tenant.settle_seconds) + ' after the last file' if rest else 'at once'}"
+    )
+
+
+@app.command()
+def pause(name: _Name, data_dir: DataDir = None) -> None:
+    """Let no import of a customer start until it is resumed; files land all the same, and wait."""
+    with opened(data_dir) as site:
+        site.tenants.pause(name)
+    typer.echo(f"tenant '{name}' is paused; go on with: ingester tenant resume {name}")
+
+
+@app.command()
+def resume(name: _Name, data_dir: DataDir = None) -> None:
+    """Let the imports of a paused customer start again."""
+    with opened(data_dir) as site:
+        site.tenants.resume(name)
+        site.nudge()
+    typer.echo(f"tenant '{name}' goes on")
 
 
 class _Verb(StrEnum):
@@ -154,6 +200,10 @@ def _described(tenant: Tenant, keys: Any) -> dict[str, Any]:
         "name": tenant.name,
         "catalogues": tenant.catalogues,
         "timezone": tenant.timezone,
+        "weight": tenant.weight,
+        "concurrency": tenant.concurrency,
+        "settle_seconds": tenant.settle_seconds,
+        "paused_at": status.moment(tenant.paused_at),
         "created_at": status.moment(tenant.created_at),
         "keys": [_key(key) for key in keys],
     }

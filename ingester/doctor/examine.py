@@ -38,6 +38,7 @@ CHECKS: tuple[Check, ...] = (
     machine.open_files,
     machine.inotify,
     service.running,
+    service.roles,
     service.sftp,
     service.health,
     queue.queue,

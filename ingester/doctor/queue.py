@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
+from sqlalchemy import exists
 from sqlmodel import col, func, select
 
 from ingester.doctor.finding import Finding, ok, warning, wrong
 from ingester.doctor.subject import Subject
 from ingester.domain.status import Status
-from ingester.store.ledger_tables import Import
+from ingester.store.ledger_tables import Feed, Import, Tenant
 
 _STUCK = timedelta(hours=1)
 _UNDECIDED = timedelta(days=1)
+#: Whether an import's tenant or feed is paused.
+_PAUSED = exists().where(col(Tenant.name) == col(Import.tenant), col(Tenant.paused_at).is_not(None)) | exists().where(
+    col(Feed.tenant) == col(Import.tenant), col(Feed.name) == col(Import.feed), col(Feed.paused_at).is_not(None)
+)
 
 
 def queue(subject: Subject) -> Iterator[Finding]:
@@ -23,7 +28,7 @@ def queue(subject: Subject) -> Iterator[Finding]:
     at = subject.now()
     longest = (
         select(Import)
-        .where(col(Import.status) == Status.QUEUED, col(Import.due_at) < at - _STUCK)
+        .where(col(Import.status) == Status.QUEUED, col(Import.due_at) < at - _STUCK, ~_PAUSED)
         .order_by(col(Import.due_at))
         .limit(1)
     )

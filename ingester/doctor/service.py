@@ -8,8 +8,11 @@ import socket
 from collections.abc import Iterator
 from contextlib import closing
 
+from sqlmodel import select
+
 from ingester.doctor.finding import Finding, ok, warning, wrong
 from ingester.doctor.subject import Subject
+from ingester.store.ledger_tables import Lease
 
 _SECONDS = 5.0
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 -- where to ask one that listens so
@@ -26,8 +29,26 @@ def running(subject: Subject) -> Iterator[Finding]:
             f"the service (process {subject.announced.pid}) died without stopping",
             f"{_START.format(subject.directory.root)} {_LOG}",
         )
-    elif subject.exists:
+    elif subject.exists and not _has_roles(subject):
         yield warning("no service runs here", _START.format(subject.directory.root))
+
+
+def roles(subject: Subject) -> Iterator[Finding]:
+    """Whether there are a scheduler and a watcher, where roles may be processes of their own."""
+    if subject.ledger is None or subject.announced is not None or not _has_roles(subject):
+        return
+    with subject.ledger.reading() as session:
+        leases = {lease.name: lease for lease in session.exec(select(Lease))}
+    for name in ("scheduler", "watcher"):
+        lease = leases.get(name)
+        if lease is not None and lease.until > subject.now():
+            yield ok(f"the {name} is {lease.holder}")
+        else:
+            yield warning(f"no {name} is at work", f"`ingester serve {name}` on one machine, or `ingester up`.")
+
+
+def _has_roles(subject: Subject) -> bool:
+    return subject.settings.ledger_url.startswith("postgresql")
 
 
 def sftp(subject: Subject) -> Iterator[Finding]:

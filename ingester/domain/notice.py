@@ -56,6 +56,8 @@ _ALL = (
     _error("attempts_exhausted", "The import did not finish in {expected} attempts", "Nothing was imported. Ask us."),
     _error("drop_missing", "The stored file is gone", "Send the file again."),
     _warning("waits_for_decision", "It waits behind import {expected}", "Approve, reject or remove the held file."),
+    _error("timed_out", "The import took longer than {expected} and was given up", "Nothing was imported. Ask us."),
+    _error("superseded", "A newer file took its place: {expected}", "Nothing needs to be done."),
     _error("canceled", "The import was canceled", "Send the file again if that was not meant."),
     # --- a drop that repeats another -------------------------------------------------------------------------------
     _warning("repeated_drop", "{expected}", "Approve it to import it all the same, or reject it."),

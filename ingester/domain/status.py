@@ -44,6 +44,13 @@ class RepeatHandling(StrEnum):
     HOLD = "hold"
 
 
+class HoldHandling(StrEnum):
+    """What a held import does to those that land behind it."""
+
+    BLOCK = "block"
+    SUPERSEDE = "supersede"
+
+
 class Status(StrEnum):
     """Where an import stands. `TRANSITIONS` says which way it can go from there."""
 

@@ -136,13 +136,16 @@ SUBJECTS: tuple[Callable[[View], Iterable[Metric]], ...] = (totals, queue)
 class Counted(Collector):
     """Asks the ledger, at most every five seconds. When it does not answer, `ingester_ledger_up` says so."""
 
-    def __init__(self, ledger: Ledger, most_tenants: int) -> None:
+    def __init__(self, ledger: Ledger, most_tenants: int, is_mine: Callable[[], bool] = lambda: True) -> None:
+        self._is_mine = is_mine
         self._ledger = ledger
         self._most_tenants = most_tenants
         self._question = Question(self._look, fresh=_FRESH_SECONDS)
 
     def collect(self) -> Iterator[Metric]:
-        """The metrics of now, or of a few seconds ago."""
+        """The metrics of now, or of a few seconds ago; none while they are another process's to show."""
+        if not self._is_mine():
+            return
         up = GaugeMetricFamily(
             "ingester_ledger_up", "Whether the ledger answered; without it what it counts is left out."
         )

@@ -28,8 +28,10 @@ from ingester.store.ledger import Ledger
 class Monitor:
     """Serves `/metrics`, `/healthz` and `/readyz`."""
 
-    def __init__(self, settings: HttpSettings, directory: DataDirectory, ledger: Ledger) -> None:
+    def __init__(self, settings: HttpSettings, port: int, directory: DataDirectory, ledger: Ledger) -> None:
         self._settings = settings
+        self._port = port
+        self._engines: list[Engine] = []
         self._ledger = ledger
         self._state = "starting"
         self.meter = Meter(ledger.engine.dialect.name)
@@ -43,7 +45,7 @@ class Monitor:
         self.check("ledger", partial(health.answers, ledger.engine))
         self.check("disk", partial(health.disk, directory.root, settings.min_free_bytes))
         pages = {"/metrics": self._metrics, "/healthz": self._judged(self._alive), "/readyz": self._judged(self._ready)}
-        self._listener = Listener(settings.host, settings.port, pages)
+        self._listener = Listener(settings.host, port, pages)
 
     # --- what there is to watch ------------------------------------------------------------------------------------
 
@@ -53,12 +55,13 @@ class Monitor:
         if alive:
             self._alive.add(name, check)
 
-    def count_ledger(self) -> None:
-        """Show the ledger's own numbers. One process of a service does, or sums over all would count them twice."""
-        self.meter.registry.register(Counted(self._ledger, self._settings.metric_tenants))
+    def count_ledger(self, is_mine: Callable[[], bool] = lambda: True) -> None:
+        """Show the ledger's own numbers while they are this process's to show: sums over processes count them once."""
+        self.meter.registry.register(Counted(self._ledger, self._settings.metric_tenants, is_mine))
 
     def watch_database(self, engine: Engine) -> None:
-        """Be ready only if the database of records answers."""
+        """Be ready only if the database of records answers; `engine` is the monitor's to dispose of."""
+        self._engines.append(engine)
         self.check("database", partial(health.answers, engine))
 
     def watch_landing(self, busy_seconds: Callable[[], float | None]) -> None:
@@ -80,7 +83,7 @@ class Monitor:
             return self._listener.start()
         except OSError as error:
             raise ConfigurationError(
-                f"cannot listen on {self._settings.host} port {self._settings.port}: {error.strerror or error}",
+                f"cannot listen on {self._settings.host} port {self._port}: {error.strerror or error}",
                 fix="Stop what uses the port, or choose another with --http-port.",
             ) from error
 
@@ -95,6 +98,8 @@ class Monitor:
     def stop(self) -> None:
         """End."""
         self._listener.stop()
+        for engine in self._engines:
+            engine.dispose()
 
     # --- pages -----------------------------------------------------------------------------------------------------
 

@@ -66,5 +66,5 @@ def _move(source: Path, final: Path) -> None:
     if source == final or not source.exists():
         return
     source.rename(final)
+    # Where the rename is lost in a power cut, `drop_file` looks at the old place as well.
     sync_folder(final.parent)
-    sync_folder(source.parent)

@@ -104,8 +104,9 @@ def _connect_sqlite(url: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        immediate = connection.get_execution_options().get("immediate", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+        options = connection.get_execution_options()
+        connection.exec_driver_sql(f"PRAGMA synchronous={'NORMAL' if options.get('relaxed') else 'FULL'}")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("immediate") else "BEGIN")
 
     return engine
 
@@ -141,8 +142,11 @@ def _connect_postgres(
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        if connection.get_execution_options().get("immediate", False):
+        options = connection.get_execution_options()
+        if options.get("immediate"):
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITE_LOCK})")
+        if options.get("relaxed"):
+            connection.exec_driver_sql("SET LOCAL synchronous_commit TO off")
 
     return engine
 
@@ -153,6 +157,14 @@ def writing(engine: Engine) -> Engine:
     On SQLite they take its write lock first, on PostgreSQL an advisory lock of the service's own.
     """
     return engine.execution_options(immediate=True)
+
+
+def noting(engine: Engine) -> Engine:
+    """As `writing`, for what would be found out again if a power cut took it: its commit does not wait for the disk.
+
+    Commits keep their order all the same, and a killed process loses nothing.
+    """
+    return engine.execution_options(immediate=True, relaxed=True)
 
 
 def merging(engine: Engine) -> Engine:
@@ -216,3 +228,27 @@ def _translated(error: Exception, cause: BaseException | None) -> Exception:
 def driver(connection: Connection) -> Any:
     """The DBAPI connection itself, for bulk statements that SQLAlchemy would only slow down."""
     return connection.connection.driver_connection
+
+
+def notify(engine: Engine, channel: str) -> bool:
+    """Tell whoever listens on a channel of PostgreSQL; False where there is no such thing."""
+    if engine.dialect.name != "postgresql":
+        return False
+    with translated(), engine.connect() as connection:
+        connection.exec_driver_sql(f"NOTIFY {channel}")
+        connection.commit()
+    return True
+
+
+def listener(engine: Engine, channel: str) -> Any:
+    """A connection of psycopg's own that listens on a channel; None where there is no such thing. Close it."""
+    if engine.dialect.name != "postgresql":
+        return None
+    with translated():
+        pooled = engine.raw_connection()
+        connection = pooled.driver_connection
+        pooled.detach()
+        assert connection is not None
+        connection.autocommit = True
+        connection.execute(f"LISTEN {channel}")
+    return connection

@@ -67,7 +67,8 @@ class DataStore:
             .where(col(ImportOutcome.import_id) == import_id)
             .values(publish_pending=False)
         )
-        with self.writing() as connection:
+        # Start-up publishes again what it does not know to be published.
+        with database.translated(), database.noting(self.engine).begin() as connection:
             connection.execute(statement)
 
 

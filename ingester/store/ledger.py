@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Engine, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
 from ingester.domain.errors import IngesterError, UsageError
-from ingester.domain.status import Outcome, Status
+from ingester.domain.status import HoldHandling, Outcome, Status
 from ingester.store import database, migrate, totals
-from ingester.store.ledger_tables import Attempt, Drop, Import
+from ingester.store.ledger_tables import Attempt, Drop, Import, Site
 
 #: What a route decides about an import.
 _ROUTE = {
@@ -25,8 +25,11 @@ _ROUTE = {
     *("on_repeated", "on_renamed", "on_revised"),
     *("catalogue", "entity", "rank", "ancestors"),
     *("status", "reason", "message", "completed_at"),
+    *("on_hold", "settle_seconds", "priority", "time_limit_seconds", "due_at"),
 }
 _IDS_PER_QUESTION = 500
+#: A batch that never comes to rest starts after so many times the rest that it wants.
+_LONGEST_SETTLING = 20
 
 
 class ShortIdTaken(IngesterError):
@@ -59,12 +62,31 @@ class Ledger:
     @contextmanager
     def writing(self) -> Iterator[Session]:
         """A transaction that commits when the block ends well; durable when it returns."""
-        with (
-            database.translated(),
-            Session(database.writing(self.engine), expire_on_commit=False) as session,
-            session.begin(),
-        ):
+        with self._committing(database.writing(self.engine)) as session:
             yield session
+
+    @contextmanager
+    def noting(self) -> Iterator[Session]:
+        """As `writing`, for what start-up after a power cut would find out again."""
+        with self._committing(database.noting(self.engine)) as session:
+            yield session
+
+    @contextmanager
+    def _committing(self, engine: Engine) -> Iterator[Session]:
+        with database.translated(), Session(engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def claim_site(self, directory_id: str) -> str:
+        """The id of the data directory that belongs to this ledger: the first one that ever asked."""
+        with self.reading() as session:
+            known = session.exec(select(Site.id)).first()
+        if known is not None:
+            return known
+        with self.writing() as session:
+            known = session.exec(select(Site.id)).first()
+            if known is None:
+                session.add(Site(id=directory_id, created_at=database.now()))
+            return known or directory_id
 
     # --- drops ---------------------------------------------------------------------------------------------------
 
@@ -81,6 +103,8 @@ class Ledger:
                     raise ShortIdTaken from error
                 raise
             totals.add(session, totals.of_landing(landed))
+            for tenant in {job.tenant for _, job in landed if job.settle_seconds}:
+                _put_off(session, tenant, max(job.created_at for _, job in landed if job.tenant == tenant))
 
     def drop(self, drop_id: str) -> Drop:
         """One drop; NoResultFound if there is none."""
@@ -248,6 +272,45 @@ class Ledger:
         )
         with self.reading() as session:
             return list(session.exec(statement))
+
+    def superseded(self) -> Sequence[tuple[Import, Drop, Drop]]:
+        """Held imports whose place a newer drop of their feed is to take, with their own drop and that one."""
+        statement = (
+            select(Import, Drop)
+            .join(Drop, col(Import.drop_id) == col(Drop.id))
+            .where(Import.status == Status.NEEDS_ATTENTION, Import.on_hold == HoldHandling.SUPERSEDE)
+        )
+        with self.reading() as session:
+            held = list(session.exec(statement))
+        found = []
+        for job, drop in held:
+            newer = [
+                its_drop
+                for other, its_drop in self.line_behind(job)
+                if other.feed == job.feed and other.dry_run == job.dry_run
+            ]
+            if newer:
+                found.append((job, drop, newer[-1]))
+        return found
+
+
+def _put_off(session: Session, tenant: str, landed_at: datetime) -> None:
+    """Let what settles of a tenant wait longer, since something more has landed; its batch starts as one."""
+    settling = (
+        col(Import.tenant) == tenant,
+        col(Import.status) == Status.QUEUED,
+        col(Import.attempts) == 0,
+        col(Import.settle_seconds) > 0,
+        col(Import.due_at) > landed_at,
+    )
+    for length in session.exec(select(Import.settle_seconds).where(*settling).distinct()).all():
+        rest = timedelta(seconds=length)
+        early = (
+            col(Import.settle_seconds) == length,
+            col(Import.due_at) < landed_at + rest,
+            col(Import.created_at) > landed_at - _LONGEST_SETTLING * rest,
+        )
+        session.exec(update(Import).where(*settling, *early).values(due_at=landed_at + rest))
 
 
 def _line_of(job: Import) -> tuple[bool, ...]:

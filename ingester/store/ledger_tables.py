@@ -14,11 +14,13 @@ from ingester.domain.status import (
     REMOVAL_GUARD_PERCENT,
     Action,
     DuplicateHandling,
+    HoldHandling,
     Origin,
     Outcome,
     RepeatHandling,
     Status,
 )
+from ingester.domain.window import IMMEDIATE
 from ingester.store.database import UtcDateTime
 
 
@@ -52,8 +54,14 @@ def _repeat(default: RepeatHandling) -> Any:
     return _word(RepeatHandling, default, added=True)
 
 
-def _json() -> Any:
-    return Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+def _json(*, added: bool = False) -> Any:
+    """A list; one that was added by a later revision is NULL in rows that were there before."""
+    return Field(default_factory=list, sa_column=Column(JSON, nullable=added))
+
+
+def _none_of_it() -> Any:
+    """A number, added by a later revision, that is 0 unless something else was said."""
+    return Field(default=0, sa_column_kwargs={"server_default": "0"})
 
 
 def _tenant() -> Any:
@@ -70,8 +78,18 @@ class Tenant(LedgerTable, table=True):
     #: IANA zone for datetimes without an offset.
     timezone: str = "UTC"
     created_at: datetime = _moment()
-    #: When a worker last took something of it: who was served longest ago is served next.
+    #: How often it is served when others wait as well: twice as often as a tenant with half its weight.
+    weight: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
+    #: How many of its imports may run at once; None is as many as there are workers.
+    concurrency: int | None = None
+    #: Of files that no feed takes; see `Feed.settle_seconds`.
+    settle_seconds: int = _none_of_it()
+    #: Grows with every import that was taken, by the inverse of the weight: whoever has least is served next.
+    turn: float = Field(default=0.0, sa_column_kwargs={"server_default": "0"})
+    #: When a worker last took something of it.
     served_at: datetime | None = _moment(nullable=True)
+    #: Set while nothing of it may start; it can upload all the same.
+    paused_at: datetime | None = _moment(nullable=True)
     #: Set when the tenant was removed: it may no longer log in; its history stays.
     removed_at: datetime | None = _moment(nullable=True)
 
@@ -114,6 +132,22 @@ class Feed(LedgerTable, table=True):
     on_repeated: RepeatHandling = _repeat(RepeatHandling.SKIP)
     on_renamed: RepeatHandling = _repeat(RepeatHandling.SKIP)
     on_revised: RepeatHandling = _repeat(RepeatHandling.IMPORT)
+    #: What becomes of a held import when a newer drop of the feed waits behind it.
+    on_hold: HoldHandling = _word(HoldHandling, HoldHandling.BLOCK, added=True)
+    #: `immediate`, or the five fields of cron, in the tenant's timezone: when drops may start.
+    schedule: str = Field(default=IMMEDIATE, sa_column_kwargs={"server_default": IMMEDIATE})
+    #: How long such a window stays open.
+    window_seconds: int = _none_of_it()
+    #: Days on which nothing starts, as `ingester.domain.window` reads them.
+    blackout: list[str] | None = _json(added=True)
+    #: Starts only when nothing more has landed for the tenant for this long, so that a batch is ordered as a whole.
+    settle_seconds: int = _none_of_it()
+    #: Among what waits for a tenant, higher goes first; parents go before their children all the same.
+    priority: int = _none_of_it()
+    #: An attempt that takes longer is given up; None is what the service allows.
+    time_limit_seconds: int | None = None
+    #: Set while no import of it may start; files land all the same.
+    paused_at: datetime | None = _moment(nullable=True)
     created_at: datetime = _moment()
 
 
@@ -178,6 +212,10 @@ class Import(LedgerTable, table=True):
     on_repeated: RepeatHandling = _repeat(RepeatHandling.SKIP)
     on_renamed: RepeatHandling = _repeat(RepeatHandling.SKIP)
     on_revised: RepeatHandling = _repeat(RepeatHandling.IMPORT)
+    on_hold: HoldHandling = _word(HoldHandling, HoldHandling.BLOCK, added=True)
+    settle_seconds: int = _none_of_it()
+    priority: int = _none_of_it()
+    time_limit_seconds: int | None = None
     status: Status = _word(Status, Status.QUEUED)
     outcome: Outcome | None = _word(Outcome, nullable=True)
     #: What became of its rows, as the status file counts them; None until they were read.
@@ -213,8 +251,28 @@ class Attempt(LedgerTable, table=True):
     ended_at: datetime | None = _moment(nullable=True)
     #: `completed`, `held`, `failed`, `retried`, `lost` with its worker, or `interrupted` with the whole service.
     result: str | None = None
+    #: Set by a worker that is about to end because the attempt took longer than it may.
+    overran_at: datetime | None = _moment(nullable=True)
     #: For operators; never shown to a customer.
     error: str | None = None
+
+
+class Lease(LedgerTable, table=True):
+    """What only one process may be at a time, such as the scheduler."""
+
+    __tablename__: ClassVar[str] = "leases"
+    name: str = Field(primary_key=True)
+    holder: str
+    until: datetime = _moment()
+
+
+class Site(LedgerTable, table=True):
+    """The one data directory that belongs to this ledger: its drops are nowhere else."""
+
+    __tablename__: ClassVar[str] = "site"
+    #: As in the directory's own file `id`.
+    id: str = Field(primary_key=True)
+    created_at: datetime = _moment()
 
 
 class Total(LedgerTable, table=True):

@@ -6,7 +6,8 @@ leaving it again costs as much as writing a row; its parameters come column by c
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache, partial
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -28,7 +29,7 @@ def apply(connection: Connection, target: Target, batches: Batches) -> tuple[int
     before = connection.execute(text(f"SELECT coalesce(max(id), 0) FROM {target.table}")).scalar_one()
     update = target.keyed and not is_empty(connection, target.entity.table, target.scope)
     many = _rows_per_statement(target)
-    several, single = _statement(target, many, update=update), _statement(target, 1, update=update)
+    statement = cache(partial(_statement, target, update=update))
     database, rows, written = driver(connection), 0, 0
     for numbers, batch in batches:
         rows += batch.num_rows
@@ -39,10 +40,10 @@ def apply(connection: Connection, target: Target, batches: Batches) -> tuple[int
                 columns.append(numbers[start : start + ROWS_PER_INSERT].tolist())
             whole = part.num_rows - part.num_rows % many
             if whole:
-                written += database.executemany(several, _parameters(columns, whole, many)).rowcount
+                written += database.executemany(statement(many), _parameters(columns, whole, many)).rowcount
             if whole < part.num_rows:
                 rest = zip(*(column[whole:] for column in columns), strict=True)
-                written += database.executemany(single, rest).rowcount
+                written += database.executemany(statement(1), rest).rowcount
     # New records have the highest ids: nothing is deleted before the merge.
     query = f"SELECT count(*) FROM {target.table} WHERE id > :before"
     created = connection.execute(text(query), {"before": before}).scalar_one()
@@ -67,7 +68,9 @@ def _parameters(columns: Sequence[list[Any]], rows: int, many: int) -> Iterator[
 
 
 def _statement(target: Target, many: int, *, update: bool) -> str:
-    values = [_values(target, row, many, inline_defaults=not update) for row in range(many)]
+    defaults = {name: _literal(sqlite_value(value)) for name, value in target.defaults.items()}
+    inline = {} if update else defaults
+    values = [{**defaults, **_values(target, row, many, inline)} for row in range(many)]
     rows = ", ".join(f"({', '.join(row.values())})" for row in values)
     insert = f"INSERT INTO {target.table} AS t ({listed(list(values[0]))}) VALUES {rows}"
     if not update:
@@ -84,19 +87,15 @@ def _statement(target: Target, many: int, *, update: bool) -> str:
     return f"{insert} {conflict} DO UPDATE SET {', '.join(changes)} WHERE {changed}"
 
 
-def _values(target: Target, row: int, many: int, *, inline_defaults: bool) -> dict[str, str]:
-    """Column to expression of one of the rows that a statement inserts."""
+def _values(target: Target, row: int, many: int, defaults: Mapping[str, str]) -> dict[str, str]:
+    """Column to expression of one of the rows that a statement inserts; `defaults` of cells that are empty."""
     given = {name: f"?{position * many + row + 1}" for position, name in enumerate(target.columns)}
     scope, moment = target.scope, _literal(sqlite_moment(now()))
     values = {"tenant_id": _literal(scope.tenant), "source": _literal(scope.source), **given}
     for name in target.shared & set(given):
         values[name] = target.patched(name, given[name], postgres=False, stored="'{}'")
-    for name, default in target.defaults.items():
-        constant = _literal(sqlite_value(default))
-        if name not in given:
-            values[name] = constant
-        elif inline_defaults:
-            values[name] = f"coalesce({given[name]}, {constant})"
+    for name in defaults.keys() & given.keys():
+        values[name] = f"coalesce({given[name]}, {defaults[name]})"
     if not target.keyed:
         values["import_row"] = f"?{len(target.columns) * many + row + 1}"
     return values | {"import_id": _literal(scope.import_id), "created_at": moment, "updated_at": moment}

@@ -6,6 +6,7 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Sequence
+from datetime import datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy import delete
@@ -76,6 +77,39 @@ class Tenants:
             tenant.removed_at = now()
             session.add(tenant)
 
+    def limit(
+        self, name: str, *, weight: int | None = None, concurrency: int | None = None, settle_seconds: int | None = None
+    ) -> Tenant:
+        """Say how much of the service a tenant gets; what is None stays as it is, a concurrency of 0 is no limit."""
+        with self._ledger.writing() as session:
+            tenant = _known(session, name)
+            if weight is not None:
+                if not 1 <= weight <= 1000:
+                    raise UsageError(f"a weight of {weight} is no weight", fix="Give a number from 1 to 1000.")
+                tenant.weight = weight
+            if concurrency is not None:
+                tenant.concurrency = concurrency or None
+            if settle_seconds is not None:
+                tenant.settle_seconds = settle_seconds
+            session.add(tenant)
+            return tenant
+
+    def pause(self, name: str, feed: str | None = None, *, at: datetime | None = None) -> None:
+        """Let nothing of a tenant, or of one of its feeds, start from `at` on (now); what lands waits."""
+        self._set_paused(name, feed, at or now())
+
+    def resume(self, name: str, feed: str | None = None) -> None:
+        """Let a paused tenant or feed go on."""
+        self._set_paused(name, feed, None)
+
+    def _set_paused(self, name: str, feed: str | None, at: datetime | None) -> None:
+        with self._ledger.writing() as session:
+            found = _known(session, name)
+            paused = found if feed is None else _feed(session, name, feed)
+            if at is None or paused.paused_at is None:
+                paused.paused_at = at
+            session.add(paused)
+
     # --- keys ----------------------------------------------------------------------------------------------------
 
     def add_key(self, name: str, public_key: str) -> TenantKey:
@@ -140,12 +174,12 @@ class Tenants:
         with self._ledger.writing() as session:
             _known(session, tenant)
             before = session.exec(select(Feed).where(Feed.tenant == tenant).order_by(col(Feed.id))).all()
-            made = {feed.name: feed.created_at for feed in before}
+            known = {feed.name: (feed.created_at, feed.paused_at) for feed in before}
             # The order is that of the numbers, so all of them are numbered anew.
             session.exec(delete(Feed).where(col(Feed.tenant) == tenant))
             session.expunge_all()
             for feed in feeds:
-                feed.created_at = made.get(feed.name, feed.created_at)
+                feed.created_at, feed.paused_at = known.get(feed.name, (feed.created_at, None))
                 session.add(feed)
                 session.flush()
             return before

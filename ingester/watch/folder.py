@@ -26,6 +26,7 @@ from ingester.domain.name import is_unfinished
 from ingester.domain.status import Origin
 from ingester.intake import Arrival, Intake
 from ingester.settings import FolderSettings
+from ingester.store.lease import Leadership
 from ingester.store.ledger import Ledger
 from ingester.store.tenant import Tenants
 
@@ -40,12 +41,20 @@ _ASIDE = ".ingester-taken-"
 class FolderWatch:
     """Watches every tenant's inbox in a thread of its own."""
 
-    def __init__(self, ledger: Ledger, intake: Intake, directory: DataDirectory, settings: FolderSettings) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        intake: Intake,
+        directory: DataDirectory,
+        settings: FolderSettings,
+        leadership: Leadership | None = None,
+    ) -> None:
         self._ledger = ledger
         self._tenants = Tenants(ledger)
         self._intake = intake
         self._directory = directory
         self._settings = settings
+        self._leadership = leadership
         self._hint = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="folder-watch", daemon=True)
@@ -75,12 +84,17 @@ class FolderWatch:
             self._hint.wait(self._settings.rescan_seconds)
             self._hint.clear()
             try:
-                self.rescan()
+                if self._may_watch():
+                    self.rescan()
             except Exception as error:  # noqa: BLE001 -- see below
                 # Whatever one look met, the next one is due: this thread serves every tenant.
                 log.warning("folder_watch_waits", error=str(error))
             # Bounds how often a busy folder is looked at; an event meanwhile is not lost, it only waits.
             self._stopping.wait(min(0.2, self._settings.rescan_seconds))
+
+    def _may_watch(self) -> bool:
+        """Whether this is the one process that watches: two would land a file twice."""
+        return self._leadership is None or self._leadership.renew()
 
     def rescan(self) -> None:
         """Look at every inbox once and land what is complete."""
@@ -95,7 +109,7 @@ class FolderWatch:
                 if seen is None:
                     continue
                 found[path] = seen
-                if seen.due <= time.monotonic():
+                if seen.due <= time.monotonic() and (self._leadership is None or self._leadership.holds):
                     try:
                         self._land(tenant.name, inbox, path, seen.identity)
                     except Exception as error:  # noqa: BLE001 -- see below

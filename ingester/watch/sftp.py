@@ -140,7 +140,8 @@ class SftpOwner:
             tenant, was = self._tenants.get(account), job.status
             outbox = self._directory.tenant(account).outbox
             earlier = outbox / outbox_name.status(drop.name, job.short_id)
-            self._router.apply(self._router.route(tenant, list(self._tenants.feeds(account)), place, new_name), job)
+            route = self._router.route(tenant, list(self._tenants.feeds(account)), place, new_name)
+            self._router.apply(route, job, now())
             drop.folder = drop.shown_folder = place
             drop.name = drop.shown_name = new_name
             if self._ledger.reroute(job, drop, was):

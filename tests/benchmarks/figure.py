@@ -52,6 +52,12 @@ def ratio(figures: Figures, ours: Ref, theirs: Ref) -> float:
     return figures[ours].median / figures[theirs].median
 
 
+def percentile(figures: Figures, ref: Ref, share: float) -> float:
+    """The seconds that this share of the rounds stayed within; 0.5 is the median, 1 the slowest."""
+    ordered = sorted(figures[ref].seconds)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
 def unevenness(figures: Figures, refs: Iterable[Ref]) -> float:
     """How far the slowest of several sizes falls behind the fastest, in rows per second: 0 is flat, 1 is standstill."""
     speeds = [figures[ref].rows_per_second for ref in refs]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ingester.domain.errors import UsageError
-from ingester.domain.status import Action, DuplicateHandling, RepeatHandling
+from ingester.domain.status import Action, DuplicateHandling, HoldHandling, RepeatHandling
 from ingester.feed import WORDS, Change, Declared, changes, declare, read, resolved
 from ingester.ruleset.model import Catalogue, Entity, Field, RuleSet
 from ingester.store.database import now
@@ -49,6 +49,13 @@ def test_a_feed_says_nothing_that_it_need_not() -> None:
         "on_repeated": RepeatHandling.SKIP,
         "on_renamed": RepeatHandling.SKIP,
         "on_revised": RepeatHandling.IMPORT,
+        "on_hold": HoldHandling.BLOCK,
+        "schedule": "immediate",
+        "window_seconds": 0,
+        "blackout": [],
+        "settle_seconds": 0,
+        "priority": 0,
+        "time_limit_seconds": None,
     }
     assert found.tenant == "acme"
 

@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import update
@@ -17,7 +17,7 @@ from ingester.domain.status import TRANSITIONS, Origin, Outcome, Status
 from ingester.queue import Claim, Queue, worker_name
 from ingester.store.database import now
 from ingester.store.ledger import Ledger
-from ingester.store.ledger_tables import Drop, Import
+from ingester.store.ledger_tables import Drop, Feed, Import
 from ingester.store.tenant import Tenants
 
 Add = Callable[..., str]
@@ -58,6 +58,12 @@ def add(ledger: Ledger) -> Add:
         return pair[1].id
 
     return add_one
+
+
+def settling(landed_at: datetime, seconds: int) -> dict[str, object]:
+    """An import that landed then and wants so much rest around it."""
+    due_at = landed_at + timedelta(seconds=seconds)
+    return {"created_at": landed_at, "due_at": due_at, "settle_seconds": seconds}
 
 
 def claimed(queue: Queue, worker: str = "w") -> str | None:
@@ -105,13 +111,19 @@ def test_parents_go_before_children_whatever_landed_first(queue: Queue, add: Add
 
 def test_a_child_waits_for_a_parent_that_is_to_be_tried_again(queue: Queue, add: Add) -> None:
     add("item", rank=2, ancestors=["shop.category"])
-    add("category", rank=1, due_at=now() + timedelta(hours=1))
+    add("category", rank=1, due_at=now() + timedelta(hours=1), attempts=1)
     assert queue.claim("w") is None
+
+
+def test_a_child_does_not_wait_for_a_parent_whose_window_is_yet_to_open(queue: Queue, add: Add) -> None:
+    child = add("item", rank=2, ancestors=["shop.category"])
+    add("category", rank=1, due_at=now() + timedelta(hours=1))
+    assert claimed(queue) == child
 
 
 def test_children_of_another_tenant_do_not_wait(queue: Queue, add: Add, ledger: Ledger) -> None:
     Tenants(ledger).add("other", ["shop"])
-    add("category", rank=1, due_at=now() + timedelta(hours=1))
+    add("category", rank=1, due_at=now() + timedelta(hours=1), attempts=1)
     child = add("item", tenant="other", rank=2, ancestors=["shop.category"])
     assert claimed(queue) == child
 
@@ -155,6 +167,128 @@ def test_nothing_is_claimed_before_it_is_due(queue: Queue, add: Add) -> None:
 def test_an_empty_queue_is_due_never(queue: Queue) -> None:
     assert queue.next_due() is None
     assert queue.claim("w") is None
+
+
+# --- shares ----------------------------------------------------------------------------------------------------------
+
+
+def served(queue: Queue, times: int) -> list[str]:
+    """Whose imports are taken, one after the other; each ends at once."""
+    tenants = []
+    for _ in range(times):
+        claim = must_claim(queue)
+        queue.complete(claim.job, Outcome.ACCEPTED, location="archive")
+        tenants.append(claim.job.tenant)
+    return tenants
+
+
+def test_tenants_are_served_by_their_weights(queue: Queue, add: Add, ledger: Ledger) -> None:
+    Tenants(ledger).add("big", ["shop"])
+    Tenants(ledger).limit("big", weight=3)
+    for _ in range(12):
+        add()
+        add(tenant="big")
+    tenants = served(queue, 12)
+    assert tenants.count("big") == 9
+    assert "acme" in tenants[:4], "a heavy tenant does not go first with all it has"
+
+
+def test_a_tenant_that_was_idle_takes_turns_and_makes_up_for_nothing(queue: Queue, add: Add, ledger: Ledger) -> None:
+    Tenants(ledger).add("idle", ["shop"])
+    for _ in range(20):
+        add()
+    assert served(queue, 10) == ["acme"] * 10
+    for _ in range(10):
+        add(tenant="idle")
+    assert served(queue, 8).count("idle") == 4
+
+
+def test_a_tenant_runs_no_more_at_once_than_it_may(queue: Queue, add: Add, ledger: Ledger) -> None:
+    Tenants(ledger).add("other", ["shop"])
+    Tenants(ledger).limit("acme", concurrency=1)
+    first, second, others = add(), add("supplier"), add(tenant="other")
+    assert {claimed(queue), claimed(queue)} == {first, others}
+    assert claimed(queue) is None
+    Tenants(ledger).limit("acme", concurrency=0)
+    assert claimed(queue) == second
+
+
+def test_no_more_run_at_once_than_the_service_may(ledger: Ledger, add: Add) -> None:
+    queue = Queue(ledger, at_once=2)
+    for entity in ("one", "two", "three"):
+        add(entity)
+    claims = [queue.claim("w"), queue.claim("w")]
+    assert None not in claims
+    assert queue.claim("w") is None
+    assert claims[0] is not None
+    queue.complete(claims[0].job, Outcome.ACCEPTED, location="archive")
+    assert queue.claim("w") is not None
+
+
+def test_priority_goes_first_among_what_waits_for_a_tenant_but_never_before_its_parents(queue: Queue, add: Add) -> None:
+    plain = add("supplier")
+    child = add("item", rank=2, ancestors=["shop.category"], priority=10)
+    parent = add("category", rank=1)
+    urgent = add("call", priority=5)
+    order = []
+    for _ in range(4):
+        claim = must_claim(queue)
+        queue.complete(claim.job, Outcome.ACCEPTED, location="archive")
+        order.append(claim.job.id)
+    assert order[0] == urgent
+    assert order.index(parent) < order.index(child)
+    assert set(order) == {plain, child, parent, urgent}
+
+
+def test_what_is_paused_waits_and_goes_on(queue: Queue, add: Add, ledger: Ledger) -> None:
+    tenants = Tenants(ledger)
+    tenants.add_feed(Feed(tenant="acme", name="crm", catalogue="shop", entity="item", pattern="*", created_at=now()))
+    fed, other = add(feed="crm"), add("supplier")
+    tenants.pause("acme", "crm")
+    assert claimed(queue) == other
+    assert claimed(queue) is None
+    tenants.resume("acme", "crm")
+    tenants.pause("acme")
+    assert claimed(queue) is None
+    tenants.resume("acme")
+    assert claimed(queue) == fed
+
+
+# --- settling --------------------------------------------------------------------------------------------------------
+
+
+def test_a_batch_starts_when_nothing_more_has_landed_for_a_while(queue: Queue, add: Add, ledger: Ledger) -> None:
+    began = now()
+    child = add("item", rank=2, ancestors=["shop.category"], **settling(began, 60))
+    parent = add("category", rank=1, **settling(began + timedelta(seconds=50), 60))
+    assert queue.claim("w", began + timedelta(seconds=100)) is None, "the first one's own rest was over at 60"
+    claim = queue.claim("w", began + timedelta(seconds=111))
+    assert claim is not None
+    assert claim.job.id == parent
+    assert queue.claim("w", began + timedelta(seconds=111)) is None
+    queue.complete(claim.job, Outcome.ACCEPTED, location="archive")
+    last = queue.claim("w", began + timedelta(seconds=112))
+    assert last is not None
+    assert last.job.id == child
+
+
+def test_a_stream_that_never_rests_starts_all_the_same(queue: Queue, add: Add) -> None:
+    began = now()
+    first = add(**settling(began, 60))
+    for number in range(1, 41):
+        add(f"item{number}", **settling(began + timedelta(seconds=50 * number), 60))
+    claim = queue.claim("w", began + timedelta(seconds=1300))
+    assert claim is not None
+    assert claim.job.id == first
+
+
+def test_what_does_not_settle_keeps_nothing_waiting(queue: Queue, add: Add) -> None:
+    began = now()
+    settled = add(**settling(began, 60))
+    at_once = add("supplier", created_at=began + timedelta(seconds=50), due_at=began + timedelta(seconds=50))
+    later = began + timedelta(seconds=61)
+    claims = [queue.claim("w", later), queue.claim("w", later)]
+    assert {claim.job.id for claim in claims if claim is not None} == {settled, at_once}
 
 
 # --- claims ----------------------------------------------------------------------------------------------------------

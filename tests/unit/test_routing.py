@@ -126,7 +126,7 @@ def test_a_feed_whose_entity_is_gone_makes_its_files_unroutable(router: Router) 
 
 def test_an_import_follows_its_route_and_a_better_one_later(router: Router) -> None:
     job = new_import()
-    router.apply(router.route(tenant("sales"), [], "", "mystery.csv"), job)
+    router.apply(router.route(tenant("sales"), [], "", "mystery.csv"), job, now())
     assert (job.status, job.reason, job.entity) == (Status.FAILED, "unknown_entity", None)
     assert job.completed_at is not None
     feeds = [
@@ -134,7 +134,7 @@ def test_an_import_follows_its_route_and_a_better_one_later(router: Router) -> N
             "items*", catalogue="sales", entity="order_item", duplicate_handling=DuplicateHandling.USE_LAST, source="s"
         )
     ]
-    router.apply(router.route(tenant("sales"), feeds, "validate", "items.csv"), job)
+    router.apply(router.route(tenant("sales"), feeds, "validate", "items.csv"), job, now())
     assert (job.status, job.reason, job.message, job.completed_at) == (Status.QUEUED, None, None, None)
     assert (job.catalogue, job.entity, job.feed, job.source) == ("sales", "order_item", "f", "s")
     assert (job.dry_run, job.duplicate_handling) == (True, DuplicateHandling.USE_LAST)
@@ -157,9 +157,9 @@ def test_what_a_feed_says_of_its_records_goes_with_the_import_and_leaves_with_th
     full = feed("full*", action=Action.OVERWRITE, empty_erases=True, removal_guard_percent=20)
     for folder in ("", "validate"):
         job = new_import()
-        router.apply(router.route(tenant("stock"), [full], folder, "full_products.csv"), job)
+        router.apply(router.route(tenant("stock"), [full], folder, "full_products.csv"), job, now())
         assert (job.action, job.empty_erases, job.removal_guard_percent) == (Action.OVERWRITE, True, 20)
         assert job.dry_run == (folder == "validate")
     # Renamed before anybody claimed it, the file is no longer the feed's.
-    router.apply(router.route(tenant("stock"), [full], "", "products.csv"), job)
+    router.apply(router.route(tenant("stock"), [full], "", "products.csv"), job, now())
     assert (job.action, job.empty_erases, job.removal_guard_percent) == (Action.MERGE, False, 50)

@@ -31,7 +31,7 @@ def make(tmp_path: Path) -> Iterator[Make]:
         directory.create()
         url = sqlite_url(tmp_path / "gone" / "ledger.db" if gone else directory.ledger)
         ledger = Ledger(connect(url)) if gone else Ledger.open(url)
-        made.append((Monitor(HttpSettings(port=port, min_free_bytes=0), directory, ledger), ledger))
+        made.append((Monitor(HttpSettings(min_free_bytes=0), port, directory, ledger), ledger))
         made[-1][0].count_ledger()
         return made[-1][0]
 

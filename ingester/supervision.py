@@ -1,0 +1,56 @@
+"""Talking to systemd: being ready, alive and about to end (sd_notify), and sockets that it has opened for us.
+
+The protocols are those of sd_notify(3) and sd_listen_fds(3). Without systemd all of it does nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import Callable
+
+import structlog
+
+log = structlog.get_logger()
+
+_FIRST_DESCRIPTOR = 3
+
+
+def say(*facts: str) -> bool:
+    """Tell the service manager something, such as `READY=1`; False if there is none."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address.startswith(("/", "@")):
+        return False
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
+        sender.connect(address.replace("@", "\0", 1) if address.startswith("@") else address)
+        sender.sendall("\n".join(facts).encode())
+        return True
+    return False
+
+
+async def keep_alive(is_well: Callable[[], bool]) -> None:
+    """Reassure the watchdog for as long as this task runs, the event loop with it, and `is_well` says yes."""
+    interval = int(os.environ.get("WATCHDOG_USEC") or 0) / 1_000_000 / 3
+    if not interval or os.environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
+        return
+    while True:
+        if is_well():
+            say("WATCHDOG=1")
+        else:
+            log.error("watchdog_not_reassured")
+        await asyncio.sleep(interval)
+
+
+def listening_socket() -> socket.socket | None:
+    """The one socket that systemd listens on in our name, across restarts; None if it does not."""
+    if os.environ.get("LISTEN_PID") != str(os.getpid()) or os.environ.get("LISTEN_FDS") != "1":
+        return None
+    # Ours alone: no child is to take it for its own.
+    for name in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"):
+        os.environ.pop(name, None)
+    os.set_inheritable(_FIRST_DESCRIPTOR, False)
+    found = socket.socket(fileno=_FIRST_DESCRIPTOR)
+    found.setblocking(False)
+    return found
