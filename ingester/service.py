@@ -192,12 +192,12 @@ class Service:
             self._monitor.ready()
             supervision.say("READY=1", f"STATUS={' '.join(sorted(self._roles))}")
             on_ready(ready)
-            log.info(
-                "ready", roles=sorted(self._roles), sftp_port=port, http_port=metrics, data_dir=str(self.directory.root)
-            )
+            where = {"sftp_port": port, "http_port": metrics, "data_dir": str(self.directory.root)}
+            log.info("ready", roles=sorted(self._roles), **where)
             if self._workers is not None:
                 await self._workers.watch(stop)
             await stop.wait()
+        log.info("stopped")
 
     async def _start(self, parts: contextlib.AsyncExitStack) -> int | None:
         """Start every part there is; `parts` takes them down in the opposite order. Returns the SFTP port."""
@@ -232,7 +232,6 @@ class Service:
     def _stopped(self) -> None:
         self.ledger.close()
         os.close(self._lock)
-        log.info("stopped")
 
     def _announce(self, ready: Ready) -> None:
         temporary = self.directory.announcement.with_suffix(".tmp")

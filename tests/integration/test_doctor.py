@@ -295,6 +295,12 @@ def test_a_fault_is_found_with_how_to_mend_it(
     assert others in ([], ["journals"]), found
 
 
+def test_what_is_paused_is_not_stuck(site: Site) -> None:
+    site.queued(2)
+    site.execute("UPDATE tenants SET paused_at = '2026-01-01'")
+    assert dict(site.examined())["queue"].state is State.OK
+
+
 def test_a_sound_site_has_nothing_wrong_even_while_nobody_runs_it(site: Site) -> None:
     before = snapshot(site.root)
     found = site.examined()
@@ -361,6 +367,7 @@ def test_a_postgresql_is_looked_at_and_its_clock_compared(site: Site, postgres_u
         assert told["database_clock"].state is state
         subject.close()
     assert "PostgreSQL" in told["databases"].said
+    assert (told["roles"].state, "running" in told) == (State.WARNING, False)
     assert told["schemas"].state is State.OK
     assert "network_filesystem" not in told
 

@@ -126,6 +126,15 @@ def test_tenants_beyond_the_bound_share_their_series(engine: Engine, scrape: Cal
 
 
 @either
+def test_a_stand_by_leaves_the_ledger_to_the_process_that_leads(engine: Engine) -> None:
+    leads, registry = False, CollectorRegistry()
+    registry.register(Counted(engine.ledger, 10, lambda: leads))
+    assert generate_latest(registry) == b""
+    leads = True
+    assert b"ingester_ledger_up 1" in generate_latest(registry)
+
+
+@either
 def test_openmetrics_are_read_by_its_own_parser(engine: Engine) -> None:
     engine.take("items.csv", ITEMS)
     registry = CollectorRegistry()
