@@ -7,9 +7,11 @@ PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -q -c re
 # Of the benchmark: how many rows, how many times each contender runs.
 ROWS ?= 1000000
 ROUNDS ?= 3
+# Of the storm.
+KILLS ?= 300
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test explore lint bench bench-exchange bench-soak format lock wheel clean
+.PHONY: help demo test explore lint bench bench-exchange bench-soak crash-soak format lock wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +38,9 @@ bench: $(VENV)/.bench ## measure against other ways of doing it: make bench ROWS
 
 bench-exchange: $(VENV)/.bench ## measure a whole service: a thousand customers at once, long queues, idle costs
 	@$(BIN)/python -m tests.benchmarks.exchange
+
+crash-soak: $(VENV)/.test ## kill a service 300 times under load, on each database: half an hour
+	$(BIN)/python -m tests.integration.crash.storm --kills $(KILLS)
 
 bench-soak: $(VENV)/.bench ## measure from 10,000 to 10 million rows: half an hour, 15 GB of disk
 	@$(BIN)/python -m tests.benchmarks.soak --rounds $(ROUNDS)

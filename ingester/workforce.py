@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import multiprocessing
+import os
+import signal
 from multiprocessing.context import ForkServerProcess
 
 import structlog
@@ -18,6 +20,9 @@ from ingester.ruleset.model import RuleSet
 from ingester.settings import Settings
 
 log = structlog.get_logger()
+
+#: What multiprocessing says of a process whose end nobody could see.
+_UNKNOWN = 255
 
 
 def _work(settings: Settings, rules: RuleSet) -> None:
@@ -61,6 +66,7 @@ class Workforce:
             for index, process in enumerate(self._processes):
                 if not process.is_alive():
                     log.error("worker_died", exit_code=process.exitcode)
+                    _end_for_certain(process)
                     try:
                         await asyncio.to_thread(self._queue.recover, process=process.pid)
                     except TransientError as error:
@@ -80,3 +86,13 @@ class Workforce:
                 log.warning("worker_killed", pid=process.pid)
                 process.kill()
                 process.join()
+
+
+def _end_for_certain(process: ForkServerProcess) -> None:
+    """Kill a worker that only seems dead since the process it was forked from is; one that is dead is left alone."""
+    if process.exitcode != _UNKNOWN or process.pid is None:
+        return
+    with contextlib.suppress(ProcessLookupError):
+        # Not somebody else's by now, who has the same number.
+        if os.getsid(process.pid) == os.getsid(0):
+            os.kill(process.pid, signal.SIGKILL)

@@ -53,6 +53,10 @@ class FragileService(Service):
         self._program.write_text(f"#!{sys.executable}\n{RUNNER.read_text()}")
         self._program.chmod(0o755)
 
+    def tolerate_losses(self, attempts: int) -> None:
+        """Quarantine an import only when so many workers died over it."""
+        self._environment["INGESTER_WORKER__MAX_ATTEMPTS"] = str(attempts)
+
     def start(self, *, seconds: float = 30) -> Service:
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(tests.service, "INGESTER", self._program)

@@ -58,7 +58,7 @@ def assert_imported_once(service: FragileService, tenant: Tenant) -> None:
     }
     service.until(lambda: service.totals(tenant.name) == counted, f"the totals to be {counted}")
     assert len(reports(tenant.outbox)) == 1
-    assert not any(tenant.inbox.iterdir())
+    service.until(lambda: not any(tenant.inbox.iterdir()), "the inbox to be empty")
     pending = service.select("SELECT publish_pending FROM import_outcomes WHERE import_id = ?", report.status["id"])
     assert pending == [(0,)]
     assert service.staging_tables() == []
