@@ -7,20 +7,18 @@ from collections.abc import Iterator
 from ingester.doctor.finding import Finding, ok, wrong
 from ingester.doctor.subject import Subject
 from ingester.ruleset.mistake import RuleErrors
-from ingester.ruleset.shipped import in_force
 from ingester.store.tenant import Tenants
 from ingester.tenancy import rules_for
 
 
 def shipped_and_added(subject: Subject) -> Iterator[Finding]:
     """Whether every rule file can be read."""
-    try:
-        rules = in_force(subject.settings.rules_dirs)
-    except RuleErrors as errors:
-        folders = " ".join(map(str, subject.settings.rules_dirs))
-        yield _mistakes(errors, f"`ingester rules check {folders}` lists them with file and line.".replace("  ", " "))
+    found = subject.read_rules
+    if isinstance(found, RuleErrors):
+        folders = "".join(f" {folder}" for folder in subject.settings.rules_dirs)
+        yield _mistakes(found, f"`ingester rules check{folders}` lists them with file and line.")
     else:
-        yield ok(f"{sum(1 for _ in rules)} types in {len(rules.catalogues)} catalogues")
+        yield ok(f"{sum(1 for _ in found)} types in {len(found.catalogues)} catalogues")
 
 
 def tenants_own(subject: Subject) -> Iterator[Finding]:

@@ -50,12 +50,17 @@ class Subject:
         return self.directory.root.is_dir()
 
     @cached_property
-    def rules(self) -> RuleSet | None:
-        """Every catalogue there is; None if a rule file is broken."""
+    def read_rules(self) -> RuleSet | RuleErrors:
+        """Every catalogue there is, or what is wrong with the rule files."""
         try:
             return in_force(self.settings.rules_dirs)
-        except RuleErrors:
-            return None
+        except RuleErrors as errors:
+            return errors
+
+    @property
+    def rules(self) -> RuleSet | None:
+        """Every catalogue there is; None if a rule file is broken."""
+        return self.read_rules if isinstance(self.read_rules, RuleSet) else None
 
     @cached_property
     def ledger(self) -> Ledger | None:
