@@ -26,12 +26,15 @@ The map, in the order in which a file meets the parts::
     tenancy.py      what a tenant finds when it logs in, and its own rules
     service.py      the composition root, built from settings.py, directory.py and log.py;  role.py: its parts
     supervision.py  readiness, watchdog and sockets, as systemd has them
+    monitor/        what a running service measures and says of its health, over HTTP
+    doctor/         what is wrong with a site, and how to mend it
     cli/            one module for each group of commands
     fault.py        named places where tests, and only tests, may crash the program
     arrow_alone.py  keeps pandas out of processes that see no frames
 
-Imports point one way, and CI checks it: cli → service → (watch, schedule, workforce) → worker → (pipeline, intake,
-decision, recovery, tenancy) → (phases, routing, feed, queue, wake) → outbox → spill → store → (formats, checks) →
-ruleset → domain. `sftp_server` imports nothing of this package; only `watch` and `service` import it. Arrow loads
-under the worker and the one-shot commands only, boto3 where there are S3 inboxes, so that a listener stays small.
+Imports point one way, and CI checks it: cli → (service, doctor) → (watch, schedule, workforce, monitor) → worker →
+(pipeline, intake, decision, recovery, tenancy) → (phases, routing, feed, queue, wake) → outbox → spill → store →
+(formats, checks) → ruleset → domain. `sftp_server` imports nothing of this package; only `watch`, `service` and
+`doctor` import it. Arrow loads under the worker and the one-shot commands only, boto3 where there are S3 inboxes, so
+that a listener stays small.
 """

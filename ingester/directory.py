@@ -124,7 +124,7 @@ class DataDirectory:
 
     @property
     def announcement(self) -> Path:
-        """What a running service says of itself: `{"pid", "host", "sftp_port"}`."""
+        """What a running service says of itself: `{"pid", "host", "sftp_port", "http_host", "http_port"}`."""
         return self.root / "run" / "up.json"
 
     def tenant(self, name: str) -> TenantFolders:

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
@@ -56,6 +57,7 @@ class Arrival:
 class _Landing:
     arrival: Arrival
     answer: Future[str]
+    submitted_at: float = field(default_factory=time.monotonic)
     drop: Drop | None = None
     job: Import | None = None
 
@@ -63,13 +65,22 @@ class _Landing:
 class Intake:
     """Lands files. One per process; `submit` may be called from any thread."""
 
-    def __init__(self, ledger: Ledger, router: Router, directory: DataDirectory) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        router: Router,
+        directory: DataDirectory,
+        on_landed: Callable[[Origin, float], None] = lambda _origin, _seconds: None,
+    ) -> None:
         self._ledger = ledger
         self._tenants = Tenants(ledger)
         self._router = router
         self._directory = directory
         self._bell = Bell(directory, ledger)
         self._arrivals: queue.SimpleQueue[_Landing | None] = queue.SimpleQueue()
+        #: Told of each file that landed, and how many seconds after it was handed over.
+        self._on_landed = on_landed
+        self._busy_since: float | None = None
         self._thread = threading.Thread(target=self._run, name="landing", daemon=True)
 
     def start(self) -> None:
@@ -94,12 +105,20 @@ class Intake:
         self._arrivals.put(_Landing(arrival, answer))
         return answer
 
+    def busy_seconds(self) -> float | None:
+        """For how long the landing thread has been at one group of files, 0 if at none; None if it does not run."""
+        since = self._busy_since
+        if not self._thread.is_alive():
+            return None
+        return 0.0 if since is None else time.monotonic() - since
+
     def nudge(self) -> None:
         """Wake the workers for something that is queued by now."""
         self._bell.ring()
 
     def _run(self) -> None:
         while (first := self._arrivals.get()) is not None:
+            self._busy_since = time.monotonic()
             group, more = [first], True
             while more and len(group) < _GROUP:
                 try:
@@ -120,6 +139,7 @@ class Intake:
                 for landing in group:
                     if not landing.answer.done():
                         landing.answer.set_exception(error)
+            self._busy_since = None
 
     def _land(self, group: Sequence[_Landing]) -> None:
         ready = [landing for landing in group if self._attempt(landing, self._prepare)]
@@ -138,6 +158,7 @@ class Intake:
         for landing in ready:
             assert landing.drop is not None
             landing.answer.set_result(landing.drop.id)
+            self._on_landed(landing.arrival.origin, time.monotonic() - landing.submitted_at)
         for landing in ready:
             self._attempt(landing, self._tell)
         self.nudge()

@@ -31,6 +31,20 @@ class SftpSettings(BaseModel):
     visible_grace_seconds: float = Field(default=60.0, ge=0)
 
 
+class HttpSettings(BaseModel):
+    """The operators' HTTP listener: metrics and health."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    #: Address to listen on. It asks nobody who he is: only this machine unless told otherwise.
+    host: str = "127.0.0.1"
+    #: 8080 of the whole service, of its roles as `ingester.role` says; 0 takes a free one.
+    port: int | None = Field(default=None, ge=0, le=65535)
+    #: So many tenants, those that were added first, have series of their own in the metrics; all others are one.
+    metric_tenants: int = Field(default=200, ge=0, le=10_000)
+    #: With less room on disk, in bytes, the service says that it is not ready.
+    min_free_bytes: int = Field(default=512 * 2**20, ge=0)
+
+
 class FolderSettings(BaseModel):
     """The watch on the tenants' physical inbox folders."""
 
@@ -83,6 +97,7 @@ class Settings(BaseSettings):
     log_format: str = Field(default="auto", pattern="^(auto|json|console)$")
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     sftp: SftpSettings = SftpSettings()
+    http: HttpSettings = HttpSettings()
     folder: FolderSettings = FolderSettings()
     s3: S3Settings = S3Settings()
     worker: WorkerSettings = WorkerSettings()

@@ -43,19 +43,26 @@ class Workforce:
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["ingester.nursery"])
         self._processes: list[ForkServerProcess] = []
+        self._living = 0
 
     def start(self) -> None:
         """Start them all."""
         self._processes = [self._spawn() for _ in range(self._settings.worker.processes)]
+        self._living = len(self._processes)
 
     def _spawn(self) -> ForkServerProcess:
         process = self._context.Process(target=_work, args=(self._settings, self._rules), name="ingester-worker")
         process.start()
         return process
 
+    def alive(self) -> int:
+        """How many lived at the last look; may be asked in any thread."""
+        return self._living
+
     async def watch(self, stop: asyncio.Event) -> None:
         """Replace workers that die, until `stop` is set. What a dead one was doing is queued again at once."""
         while not stop.is_set():
+            self._living = sum(process.is_alive() for process in self._processes)
             for index, process in enumerate(self._processes):
                 if not process.is_alive():
                     log.error("worker_died", exit_code=process.exitcode)

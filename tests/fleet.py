@@ -65,9 +65,10 @@ class Fleet(Service):
     def add(self, role: str, *options: str) -> Member:
         """Start one more process of a role and wait until it is ready."""
         path = self.scratch / f"{role}{len(self.members)}.log"
+        port = ("--sftp-port", "0") if role == "sftp" else ()
         with path.open("wb") as log:
             process = subprocess.Popen(
-                [tests.service.INGESTER, "serve", role, *(("--sftp-port", "0") if role == "sftp" else ()), *options],
+                [tests.service.INGESTER, "serve", role, "--http-port", "0", *port, *options],
                 env=self._environment,
                 cwd=self.scratch,
                 stdin=subprocess.DEVNULL,

@@ -9,7 +9,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from ingester.cli import database, demo, feed, imports, oneshot, rules, s3, serve, tenant, up
+from ingester.cli import database, demo, doctor, feed, imports, oneshot, rules, s3, serve, tenant, up
 
 
 class _Root(TyperGroup):
@@ -59,3 +59,4 @@ app.add_typer(s3.app, name="s3")
 app.add_typer(imports.app, name="imports")
 app.add_typer(rules.app, name="rules")
 app.add_typer(database.app, name="db")
+app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)

@@ -16,7 +16,7 @@ from sqlmodel import Session, col, select
 
 from ingester.domain.errors import IngesterError, UsageError
 from ingester.domain.status import HoldHandling, Outcome, Status
-from ingester.store import database, migrate
+from ingester.store import database, migrate, totals
 from ingester.store.ledger_tables import Attempt, Drop, Import, Site
 
 #: What a route decides about an import.
@@ -102,6 +102,7 @@ class Ledger:
                 if "short_id" in str(error.orig):
                     raise ShortIdTaken from error
                 raise
+            totals.add(session, totals.of_landing(landed))
             for tenant in {job.tenant for _, job in landed if job.settle_seconds}:
                 _put_off(session, tenant, max(job.created_at for _, job in landed if job.tenant == tenant))
 
@@ -173,6 +174,8 @@ class Ledger:
                 return False
             names = drop.model_dump(include={"folder", "name", "shown_folder", "shown_name"})
             session.exec(update(Drop).where(col(Drop.id) == drop.id).values(**names))
+            if not was.ended:
+                totals.add(session, totals.of_end(job.tenant, job.status))
             return True
 
     # --- imports -------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The ledger's tables: tenants with keys, feeds and S3 inboxes; drops, imports, attempts. Rows only, no behaviour."""
+"""The ledger's tables: tenants with keys, feeds, S3 inboxes; drops, imports, attempts; totals. Rows only."""
 
 from __future__ import annotations
 
@@ -344,3 +344,15 @@ class S3Object(LedgerTable, table=True):
     #: When everything that is to be written back had been.
     reported_at: datetime | None = _moment(nullable=True)
     created_at: datetime = _moment()
+
+
+class Total(LedgerTable, table=True):
+    """One running total; `ingester.store.totals` says which there are. It only grows, until its tenant is purged."""
+
+    __tablename__: ClassVar[str] = "totals"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+    #: No foreign key: empty for what is counted for all tenants together.
+    tenant: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    label: str = Field(primary_key=True)
+    value: int = Field(sa_column=Column(BigInteger, nullable=False))

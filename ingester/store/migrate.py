@@ -5,6 +5,7 @@ Revisions are files `migrations/versions/<branch>_<number>.py`, numbered in thei
 
 from __future__ import annotations
 
+from enum import Enum
 from functools import cache
 from pathlib import Path
 
@@ -20,6 +21,15 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 _METADATA = {"ledger": LedgerTable.metadata, "data": DataTable.metadata}
 _TABLES = {branch: metadata.tables for branch, metadata in _METADATA.items()}
 _VERSIONS = sqlalchemy.table("alembic_version", sqlalchemy.column("version_num"))
+
+
+class Schema(Enum):
+    """How a database's tables compare with those of this version."""
+
+    NONE = "none"
+    OLDER = "older"
+    CURRENT = "current"
+    NEWER = "newer"
 
 
 def upgrade(engine: Engine, branch: str) -> None:
@@ -38,17 +48,34 @@ def upgrade(engine: Engine, branch: str) -> None:
                 make(connection, branch)
 
 
-def _is_current(connection: Connection, branch: str) -> bool:
-    if not sqlalchemy.inspect(connection).has_table(_VERSIONS.name):
-        return False
-    stored = set(connection.scalars(sqlalchemy.select(_VERSIONS.c.version_num)))
+def state(engine: Engine, branch: str) -> Schema:
+    """How one half of the schema compares with this version's; changes nothing."""
+    with database.translated(), engine.connect() as connection:
+        stored = _stored(connection, branch)
+    if not stored:
+        return Schema.NONE
     known = _revisions(branch)
-    newer = [version for version in stored if version.startswith(f"{branch}_") and version not in known]
+    if stored - set(known):
+        return Schema.NEWER
+    return Schema.CURRENT if known[-1] in stored else Schema.OLDER
+
+
+def _is_current(connection: Connection, branch: str) -> bool:
+    stored, known = _stored(connection, branch), _revisions(branch)
+    newer = sorted(stored - set(known))
     if newer:
         raise ConfigurationError(
             f"the database was upgraded to {newer[0]} by a newer version of ingester", fix="Install that version."
         )
     return known[-1] in stored
+
+
+def _stored(connection: Connection, branch: str) -> set[str]:
+    """The revisions of a branch that a database is at: one, or none."""
+    if not sqlalchemy.inspect(connection).has_table(_VERSIONS.name):
+        return set()
+    versions = connection.scalars(sqlalchemy.select(_VERSIONS.c.version_num))
+    return {version for version in versions if version.startswith(f"{branch}_")}
 
 
 @cache

@@ -47,6 +47,10 @@ class SftpOwner:
         self._grace = grace
         self._sessions: set[str] = set()
 
+    def sessions(self) -> int:
+        """How many clients are logged in."""
+        return len(self._sessions)
+
     async def account(self, name: str) -> Account | None:
         """Look a tenant up by its login name."""
         return await asyncio.to_thread(self._account, name)

@@ -50,6 +50,13 @@ def assert_imported_once(service: FragileService, tenant: Tenant) -> None:
     archive = tenant.folder / "archive"
     assert [path.read_text() for path in archive.rglob("*") if path.is_file()] == [ITEMS]
     service.until(lambda: not service.leftovers(), "the spool to be empty")
+    counted = {
+        f"drops {report.status['file']['origin']}": 1,
+        "imports completed.partial": 1,
+        "rows created": 2,
+        "rows error": 1,
+    }
+    service.until(lambda: service.totals(tenant.name) == counted, f"the totals to be {counted}")
     assert len(reports(tenant.outbox)) == 1
     service.until(lambda: not any(tenant.inbox.iterdir()), "the inbox to be empty")
     pending = service.select("SELECT publish_pending FROM import_outcomes WHERE import_id = ?", report.status["id"])
