@@ -8,10 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from sqlalchemy import delete
 from sqlmodel import Session, col, select
 
 from ingester.domain.alert import AlertKind
 from ingester.domain.errors import UsageError
+from ingester.notify import fact
+from ingester.notify.event import Event
+from ingester.notify.notification import announce
 from ingester.store.database import now
 from ingester.store.ledger import Ledger
 from ingester.store.ledger_tables import Alert
@@ -48,6 +52,7 @@ def raise_alert(
     )
     session.add(alert)
     session.flush()
+    _tell(session, alert, alert.raised_at)
     return True
 
 
@@ -60,17 +65,35 @@ def resolve(
     feed: str | None = None,
     subject: str | None = None,
     at: datetime | None = None,
+    quietly: bool = False,
 ) -> int:
     """Resolve the open alerts of one kind and feed, or only that about `subject`; how many there were.
 
-    `by` says in a few words what ended them.
+    `by` says in a few words what ended them. `quietly`: nobody is told, since another alert takes their place.
     """
     statement = select(Alert).where(*_about(tenant, feed, kind, subject), col(Alert.resolved_at).is_(None))
-    alerts = session.exec(statement.order_by(col(Alert.id))).all()
-    for alert in alerts:
-        alert.resolved_at, alert.resolved_by = at or now(), by
-        session.add(alert)
-    return len(alerts)
+    found = session.exec(statement.order_by(col(Alert.id))).all()
+    for each in found:
+        _close(session, each, by, at or now(), quietly=quietly)
+    return len(found)
+
+
+def close(ledger: Ledger, number: int, by: str) -> Alert:
+    """Resolve one alert by its number, as an operator; UsageError if there is none, or it is resolved."""
+    with ledger.writing() as session:
+        found = session.get(Alert, number)
+        if found is None:
+            raise _unknown(number)
+        if found.resolved_at is not None:
+            raise UsageError(f"alert {number} is resolved already, by {found.resolved_by}")
+        _close(session, found, by, now(), quietly=False)
+        return found
+
+
+def purge(ledger: Ledger, before: datetime) -> int:
+    """Forget alerts that were resolved before a moment; how many there were."""
+    with ledger.writing() as session:
+        return session.exec(delete(Alert).where(col(Alert.resolved_at) < before)).rowcount
 
 
 def alerts(ledger: Ledger, *, tenant: str | None = None, everything: bool = False, limit: int = 100) -> Sequence[Alert]:
@@ -89,8 +112,32 @@ def alert(ledger: Ledger, number: int) -> Alert:
     with ledger.reading() as session:
         found = session.get(Alert, number)
     if found is None:
-        raise UsageError(f"there is no alert {number}", fix="See `ingester alerts list`.")
+        raise _unknown(number)
     return found
+
+
+def _close(session: Session, alert: Alert, by: str, at: datetime, *, quietly: bool) -> None:
+    alert.resolved_at, alert.resolved_by = at, by
+    session.add(alert)
+    if not quietly:
+        _tell(session, alert, at)
+
+
+def _tell(session: Session, alert: Alert, at: datetime) -> None:
+    content = fact.of_alert(alert)
+    announce(
+        session,
+        tenant=alert.tenant,
+        feed=alert.feed or None,
+        events=(Event(alert.kind),),
+        occasion=f"alert/{alert.id}/{content['state']}",
+        content=content,
+        at=at,
+    )
+
+
+def _unknown(number: int) -> UsageError:
+    return UsageError(f"there is no alert {number}", fix="See `ingester alerts list`.")
 
 
 def _about(tenant: str, feed: str | None, kind: AlertKind, subject: str | None) -> list[bool]:

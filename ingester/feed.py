@@ -18,6 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ingester.domain.errors import UsageError
 from ingester.domain.name import refuse_odd_source
 from ingester.domain.status import REMOVAL_GUARD_PERCENT, Action, DuplicateHandling, RepeatHandling
+from ingester.expectation.judge import next_due
+from ingester.expectation.words import Expects
 from ingester.ruleset.choice import choose, refuse_senseless
 from ingester.ruleset.model import RuleSet
 from ingester.store.database import now
@@ -28,6 +30,7 @@ WORDS = (
     *("name", "catalogue", "entity", "pattern", "source", "action"),
     *("duplicate_handling", "empty_erases", "removal_guard_percent"),
     *("on_repeated", "on_renamed", "on_revised"),
+    "expects",
 )
 
 
@@ -48,8 +51,11 @@ class Declared(BaseModel):
     on_repeated: RepeatHandling = RepeatHandling.SKIP
     on_renamed: RepeatHandling = RepeatHandling.SKIP
     on_revised: RepeatHandling = RepeatHandling.IMPORT
+    expects: Expects | None = None
     #: Accepted so that a printed list can be applied again; the ledger knows better.
     created_at: datetime | None = None
+    next_due_at: datetime | None = None
+    alerts: list[Any] = []
 
     def feed(self, tenant: Tenant, rules: RuleSet) -> Feed:
         """The ledger's row; UsageError where the tenant has no such entity or its rows cannot be treated so."""
@@ -60,7 +66,11 @@ class Declared(BaseModel):
             refuse_odd_source(self.source)
         if "/" in self.pattern:
             raise UsageError(f"the pattern '{self.pattern}' has a /", fix="It is compared with the file's name alone.")
-        said = self.model_dump(include=set(WORDS)) | {"catalogue": entity.catalogue, "entity": entity.name}
+        expects = None if self.expects is None else self.expects.said()
+        if self.expects is not None and self.expects.timed and next_due(expects, tenant.timezone, now()) is None:
+            raise UsageError("no drop would ever be due", fix="Look at `cron` and `days` of what it expects.")
+        said = self.model_dump(include=set(WORDS))
+        said |= {"catalogue": entity.catalogue, "entity": entity.name, "expects": expects}
         return Feed(tenant=tenant.name, created_at=now(), **said)
 
 

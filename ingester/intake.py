@@ -17,7 +17,7 @@ from pathlib import Path
 
 import structlog
 
-from ingester import fault, wake
+from ingester import consequence, fault, wake
 from ingester.directory import DataDirectory, sync_file, sync_folder
 from ingester.domain.errors import TransientError, UsageError
 from ingester.domain.status import Origin, Status
@@ -216,7 +216,8 @@ class Intake:
                         (Drop(**landing.drop.model_dump()), Import(**landing.job.model_dump()))
                         for landing in ready
                         if landing.drop is not None and landing.job is not None
-                    ]
+                    ],
+                    consequence.follow,
                 )
             except ShortIdTaken:
                 for landing in ready:

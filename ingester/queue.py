@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import func, update
 from sqlmodel import Session, col, select
 
-from ingester import fault
+from ingester import consequence, fault
 from ingester.domain.errors import UsageError
 from ingester.domain.status import TRANSITIONS, Outcome, Status
 from ingester.store.database import now
@@ -215,4 +215,6 @@ def _end(
         attempt = attempt.where(col(Attempt.ended_at).is_(None))
     changed = session.exec(statement.values(status=status, worker=None, lease_until=None, **values)).rowcount
     session.exec(attempt.values(ended_at=at, result=result, error=error))
+    if changed and status is not Status.QUEUED:
+        consequence.follow(session, job.id)
     return bool(changed)

@@ -20,6 +20,8 @@ from ingester.directory import DataDirectory
 from ingester.domain.errors import ConfigurationError
 from ingester.domain.name import is_unfinished
 from ingester.intake import Intake
+from ingester.notify.delivery import Delivery
+from ingester.notify.send import Sender
 from ingester.queue import Queue
 from ingester.routing import Router
 from ingester.ruleset.shipped import in_force
@@ -70,6 +72,8 @@ class Service:
         self._intake = Intake(self.ledger, router, self.directory)
         self._folder_watch = FolderWatch(self.ledger, self._intake, self.directory, settings.folder)
         self._clock = Clock(self.ledger, self.directory, grace)
+        sender = Sender(settings.notify, settings.smtp, self.directory.secrets)
+        self._delivery = Delivery(self.ledger, sender, settings.notify)
         self._workers = Workforce(settings, self._rules, Queue(self.ledger))
         try:
             self._host_keys = ensure_host_keys(self.directory.host_keys)
@@ -104,6 +108,7 @@ class Service:
         self._folder_watch.start()
         self._workers.start()
         self._clock.start()
+        self._delivery.start()
         try:
             ready = Ready(host, sftp_port, self._host_keys)
             self._announce(ready)
@@ -116,6 +121,7 @@ class Service:
             await self._server.stop()
             await asyncio.to_thread(self._folder_watch.stop)
             await asyncio.to_thread(self._clock.stop)
+            await asyncio.to_thread(self._delivery.stop)
             await asyncio.to_thread(self._intake.stop)
             await asyncio.to_thread(self._workers.stop)
             self.ledger.close()

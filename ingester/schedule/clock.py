@@ -8,9 +8,10 @@ from datetime import timedelta
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from ingester import wake
+from ingester import alert, wake
 from ingester.directory import DataDirectory
 from ingester.domain.errors import TransientError
+from ingester.expectation.lateness import Lateness
 from ingester.queue import Queue
 from ingester.store.database import now
 from ingester.store.ledger import Ledger
@@ -20,6 +21,9 @@ log = structlog.get_logger()
 _DUE_SECONDS = 1.0
 _RECOVER_SECONDS = 15.0
 _TIDY_SECONDS = 30.0
+_EXPECT_SECONDS = 5.0
+_FORGET_SECONDS = 3600.0
+_ALERTS_KEPT = timedelta(days=90)
 
 
 class Clock:
@@ -30,10 +34,13 @@ class Clock:
         self._queue = Queue(ledger)
         self._directory = directory
         self._visible_grace = visible_grace
+        self._lateness = Lateness(ledger)
         self._scheduler = BackgroundScheduler(timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1})
         self._every(_DUE_SECONDS, self.wake_for_due)
         self._every(_RECOVER_SECONDS, self.recover)
         self._every(_TIDY_SECONDS, self.tidy)
+        self._every(_EXPECT_SECONDS, self.expect)
+        self._every(_FORGET_SECONDS, self.forget)
 
     def start(self) -> None:
         """Begin."""
@@ -59,6 +66,14 @@ class Clock:
     def tidy(self) -> None:
         """Take ended drops out of the inbox for good."""
         self._ledger.hide_ended(now() - self._visible_grace)
+
+    def expect(self) -> None:
+        """Alert of drops that are late, and resolve what has arrived."""
+        self._lateness.look(now())
+
+    def forget(self) -> None:
+        """Remove alerts that were resolved long ago."""
+        alert.purge(self._ledger, now() - _ALERTS_KEPT)
 
     def _every(self, seconds: float, job: Callable[[], None]) -> None:
         def run() -> None:

@@ -6,7 +6,7 @@ Claims live in `ingester.queue`, tenants in `ingester.store.tenant`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -27,6 +27,9 @@ _ROUTE = {
     *("status", "reason", "message", "completed_at"),
 }
 _IDS_PER_QUESTION = 500
+
+#: What is done in the transaction that ends an import.
+Follow = Callable[[Session, str], None]
 
 
 class ShortIdTaken(IngesterError):
@@ -68,8 +71,11 @@ class Ledger:
 
     # --- drops ---------------------------------------------------------------------------------------------------
 
-    def land(self, landed: Sequence[tuple[Drop, Import]]) -> None:
-        """Record drops and their imports in this order, all or none. May raise ShortIdTaken."""
+    def land(self, landed: Sequence[tuple[Drop, Import]], follow: Follow | None = None) -> None:
+        """Record drops and their imports in this order, all or none. May raise ShortIdTaken.
+
+        `follow` is called in the transaction with the id of each import that has ended already.
+        """
         with self.writing() as session:
             session.add_all(drop for drop, _ in landed)
             session.flush()
@@ -80,6 +86,9 @@ class Ledger:
                 if "short_id" in str(error.orig):
                     raise ShortIdTaken from error
                 raise
+            for _, job in landed:
+                if follow is not None and job.status.ended:
+                    follow(session, job.id)
 
     def drop(self, drop_id: str) -> Drop:
         """One drop; NoResultFound if there is none."""
@@ -137,10 +146,11 @@ class Ledger:
         with self.writing() as session:
             session.exec(update(Drop).where(col(Drop.id) == drop_id).values(shown_folder=folder, shown_name=name))
 
-    def reroute(self, job: Import, drop: Drop, was: Status) -> bool:
+    def reroute(self, job: Import, drop: Drop, was: Status, follow: Follow | None = None) -> bool:
         """Give an import that nobody has claimed another name and route, as `job` and `drop` say.
 
-        False if it no longer has the status it `was` read with, or was claimed since.
+        `follow` is called in the transaction if that ends it. False if it no longer has the status it `was` read with,
+        or was claimed since.
         """
         route = job.model_dump(include=_ROUTE)
         unclaimed = (col(Import.id) == job.id, col(Import.status) == was, col(Import.attempts) == job.attempts)
@@ -149,6 +159,8 @@ class Ledger:
                 return False
             names = drop.model_dump(include={"folder", "name", "shown_folder", "shown_name"})
             session.exec(update(Drop).where(col(Drop.id) == drop.id).values(**names))
+            if follow is not None and job.status.ended:
+                follow(session, job.id)
             return True
 
     # --- imports -------------------------------------------------------------------------------------------------
