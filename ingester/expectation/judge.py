@@ -91,7 +91,7 @@ class Judge:
         before, closing = self._state.settled_at, min(self._at, following or self._at)
         window = self._watched.expects.window
         opening = before if window is None else max(before, due - duration(window))
-        in_time = self._arrivals(opening, due + self._grace)
+        in_time = self._arrivals(opening, min(self._at, due + self._grace))
         found = _last(in_time, due) or _first(self._arrivals(due + self._grace, closing))
         over = following is not None and following <= self._at and due + self._grace <= self._at
         if found is not None and (found.done or over):

@@ -106,7 +106,7 @@ class Expects(BaseModel):
 
     def __str__(self) -> str:
         when = f"cron {self.cron}" if self.cron else f"by {self.by} {self.days}" if self.by else ""
-        size = f"{self.min_rows} rows" if self.min_rows > 1 else ""
+        size = f"at least {self.min_rows} rows" if self.min_rows > 1 else ""
         return ", ".join(
             part for part in (when, size, f"shrink {self.shrink} %" if self.shrink is not None else "") if part
         )

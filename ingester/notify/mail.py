@@ -40,7 +40,9 @@ def compose(to: tuple[str, ...], sender: str, message_id: str, at: datetime, tit
     except (ValueError, IndexError) as error:
         raise TransientError(f"smtp.sender '{sender}' is not an e-mail address: {error}") from None
     message["To"] = tuple(Address(addr_spec=each) for each in to)
-    message["Subject"] = "".join(c if c.isprintable() else " " for c in title)[:_LONGEST_SUBJECT]
+    # An encoded word in a file's name would be decoded here, line ends and all, and begin a header of its own.
+    printable = "".join(c if c.isprintable() else " " for c in title)[:_LONGEST_SUBJECT]
+    message["Subject"] = printable.replace("=?", "= ?")
     message["Date"] = format_datetime(at)
     # The same at every attempt, so that a mailbox can tell a repetition.
     message["Message-ID"] = f"<{message_id}@{sender.rpartition('@')[2]}>"

@@ -66,7 +66,9 @@ def masked(address: str) -> str:
     """An address as it may be shown: of URLs the host of a webhook, else no more than the scheme."""
     if is_reference(address) or address.startswith("mailto:"):
         return address
-    scheme = address.partition(":")[0]
+    scheme, separator, _ = address.partition("://")
+    if not separator:
+        return "***"
     if scheme not in ("https", "http"):
         return f"{scheme}://***"
     parts = urlsplit(address)

@@ -77,11 +77,15 @@ class Webhooks:
             connection.request("POST", target, body, headers)
             answer = connection.getresponse()
             status, after = answer.status, answer.headers.get("Retry-After", "")
-            answer.read(_MOST_BYTES)
+            if connection.was_cut:  # which looks like the end of the headers
+                raise TimeoutError
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                answer.read(_MOST_BYTES)  # only so that it can end what it says
         except ssl.SSLCertVerificationError as error:
             raise TransientError(f"the certificate of {parts.hostname} does not hold: {error.verify_message}") from None
         except (OSError, http.client.HTTPException, ValueError) as error:
-            why = f"no answer in {self.deadline_seconds:g} s" if connection.was_cut else str(error) or repr(error)
+            late = connection.was_cut or isinstance(error, TimeoutError)
+            why = f"no answer in {self.deadline_seconds:g} s" if late else str(error) or type(error).__name__
             raise TransientError(f"{parts.hostname} cannot be reached: {why}") from None
         finally:
             alarm.cancel()
@@ -141,6 +145,8 @@ class _Pinned(http.client.HTTPConnection):
         self._ends = time.monotonic() + seconds
         self.default_port = 443 if context is not None else 80
         self.was_cut = False
+        # Its own `sock` is given to the answer as soon as there is one.
+        self._socket: socket.socket | None = None
 
     def connect(self) -> None:
         """Try one address after the other for as long as there is time."""
@@ -158,17 +164,17 @@ class _Pinned(http.client.HTTPConnection):
                 sock.close()
                 last = error
             else:
-                self.sock = sock
+                self.sock = self._socket = sock
                 return
         raise last or OSError("it has no address")
 
     def cut(self) -> None:
         """End whatever the connection is waiting for."""
         self.was_cut = True
-        if self.sock is not None:
+        if self._socket is not None:
             with contextlib.suppress(OSError):
                 # Not of the TLS layer, which another thread is in.
-                socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
     def _left(self) -> float:
         left = self._ends - time.monotonic()
