@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ingester.domain.errors import UsageError
 from ingester.domain.name import refuse_odd_source
 from ingester.domain.status import REMOVAL_GUARD_PERCENT, Action, DuplicateHandling, RepeatHandling
-from ingester.expectation.judge import next_due
+from ingester.expectation.timetable import Timetable
 from ingester.expectation.words import Expects
 from ingester.ruleset.choice import choose, refuse_senseless
 from ingester.ruleset.model import RuleSet
@@ -67,11 +67,15 @@ class Declared(BaseModel):
         if "/" in self.pattern:
             raise UsageError(f"the pattern '{self.pattern}' has a /", fix="It is compared with the file's name alone.")
         expects = None if self.expects is None else self.expects.said()
-        if self.expects is not None and self.expects.timed and next_due(expects, tenant.timezone, now()) is None:
+        if self.expects is not None and self.expects.timed and self._next_due(tenant) is None:
             raise UsageError("no drop would ever be due", fix="Look at `cron` and `days` of what it expects.")
         said = self.model_dump(include=set(WORDS))
         said |= {"catalogue": entity.catalogue, "entity": entity.name, "expects": expects}
         return Feed(tenant=tenant.name, created_at=now(), **said)
+
+    def _next_due(self, tenant: Tenant) -> datetime | None:
+        assert self.expects is not None
+        return Timetable(self.expects, tenant.timezone).next(now())
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -213,16 +214,21 @@ def _said(feed: Feed) -> dict[str, Any]:
 def _standing(site: Site, tenant: str) -> list[dict[str, Any]]:
     """Everything about a tenant's feeds: what they say, when their next drop is due, and what is wrong by now."""
     from ingester.alert import alerts
-    from ingester.expectation.judge import next_due
+    from ingester.expectation.timetable import Timetable
+    from ingester.expectation.words import Expects
     from ingester.outbox.status import moment
     from ingester.store.database import now
+
+    def next_due(words: dict[str, Any] | None) -> datetime | None:
+        expects = Expects.model_construct(**words or {})
+        return Timetable(expects, zone).next(now()) if expects.timed else None
 
     zone, feeds = site.tenants.get(tenant).timezone, site.tenants.feeds(tenant)
     opened_ones = alerts(site.ledger, tenant=tenant, limit=_ALERTS)
     return [
         {
             **_said(feed),
-            "next_due_at": moment(next_due(feed.expects, zone, now())),
+            "next_due_at": moment(next_due(feed.expects)),
             "alerts": [
                 {
                     "id": alert.id,

@@ -6,12 +6,10 @@ way it is given the benefit of the doubt: nobody is alerted, but no alert is res
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlmodel import Session, col, select
 
@@ -22,8 +20,6 @@ from ingester.expectation.timetable import Timetable, timetable
 from ingester.expectation.words import Expects, duration
 from ingester.store.ledger_tables import Alert, Drop, Expectation, Import
 
-#: What makes the due moments: where one of these changes, judging begins anew.
-_TIMETABLE = ("by", "days", "cron", "holidays")
 _DONE = (Status.COMPLETED, Status.NEEDS_ATTENTION)
 _UNDER_WAY = (Status.REQUESTED, Status.QUEUED, Status.PROCESSING)
 #: Due moments judged after a time in which nobody looked; older ones pass.
@@ -39,14 +35,14 @@ class Watched:
     tenant: str
     feed: str
     expects: Expects
+    #: Its timetable, as one text.
     made_by: str
-    zone: str
     state: Expectation | None
 
     @property
     def table(self) -> Timetable:
         """When its drops are due."""
-        return _table(self.expects, self.zone)
+        return timetable(self.made_by)
 
 
 class Judge:
@@ -196,24 +192,6 @@ class _Arrival:
     landed_at: datetime
     #: Whether its import is completed, or waits for a decision about a file that is there.
     done: bool
-
-
-def made_by(expects: Expects, zone: str) -> str:
-    """What makes the due moments, as one text."""
-    return json.dumps({"zone": zone, **{word: getattr(expects, word) for word in _TIMETABLE}}, sort_keys=True)
-
-
-def next_due(expects: dict[str, Any] | None, zone: str, at: datetime) -> datetime | None:
-    """When a feed's next drop is due; None where it does not say."""
-    found = Expects.model_construct(**expects or {})
-    return _table(found, zone).next(at) if found.timed else None
-
-
-def _table(expects: Expects, zone: str) -> Timetable:
-    words = {word: value for word in _TIMETABLE if (value := getattr(expects, word)) is not None}
-    if expects.cron is not None:
-        del words["days"]
-    return timetable(json.dumps(words, sort_keys=True), zone)
 
 
 def _subject(due: datetime) -> str:

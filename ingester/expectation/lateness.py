@@ -10,7 +10,8 @@ from sqlmodel import Session, col, select
 
 from ingester import alert
 from ingester.domain.alert import AlertKind
-from ingester.expectation.judge import OF_TIME, Judge, Watched, made_by
+from ingester.expectation.judge import OF_TIME, Judge, Watched
+from ingester.expectation.timetable import made_by, next_due
 from ingester.expectation.words import Expects
 from ingester.store.ledger import Ledger
 from ingester.store.ledger_tables import Alert, Expectation, Feed, Tenant
@@ -44,7 +45,7 @@ class Lateness:
     def _look_at(self, watched: Watched, at: datetime) -> None:
         state = watched.state
         if state is not None and state.timetable == watched.made_by:
-            first = watched.table.next(state.settled_at)
+            first = next_due(watched.made_by, state.settled_at)
             if first is None or first > at:
                 return
             with self._ledger.reading() as session:
@@ -69,7 +70,7 @@ def _expecting(session: Session) -> Iterator[Watched]:
         if states is None:
             states = {(state.tenant, state.feed): state for state in session.exec(select(Expectation))}
         expects = Expects.model_construct(**words or {})
-        yield Watched(tenant, feed, expects, made_by(expects, zone), zone, states.get((tenant, feed)))
+        yield Watched(tenant, feed, expects, made_by(expects, zone), states.get((tenant, feed)))
 
 
 def _no_longer_expected(session: Session, expecting: Sequence[Watched]) -> list[tuple[str, str, tuple[AlertKind, ...]]]:

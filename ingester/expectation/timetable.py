@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
@@ -14,6 +15,7 @@ from ingester.expectation.words import Expects
 
 #: Days looked at for the next due moment: from one 29 February to the next but one.
 _HORIZON_DAYS = 9 * 366
+_WORDS = ("by", "days", "cron", "holidays")
 
 
 class Timetable:
@@ -74,7 +76,20 @@ class Timetable:
         return tuple(each for each in readings if each.astimezone(self._zone).replace(tzinfo=None) == wall)
 
 
+def made_by(expects: Expects, zone: str) -> str:
+    """What makes the due moments, as one text: where it changes, judging begins anew."""
+    return json.dumps({"zone": zone, **{word: getattr(expects, word) for word in _WORDS}})
+
+
 @lru_cache(maxsize=4096)
-def timetable(words: str, zone: str) -> Timetable:
-    """The timetable of an expectation that is written as JSON; made once for as long as it is in use."""
-    return Timetable(Expects.model_validate_json(words), zone)
+def timetable(text: str) -> Timetable:
+    """The timetable that `made_by` wrote down; made once for as long as it is in use."""
+    words = json.loads(text)
+    zone = words.pop("zone")
+    return Timetable(Expects.model_construct(**words), zone)
+
+
+@lru_cache(maxsize=8192)
+def next_due(text: str, moment: datetime) -> datetime | None:
+    """The first due moment after `moment`, remembered: it is asked for again and again until it has come."""
+    return timetable(text).next(moment)

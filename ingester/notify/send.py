@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ingester.domain.errors import UsageError
+from ingester.domain.errors import TransientError
 from ingester.notify import fact, message, secret
 from ingester.notify.guard import Guard
 from ingester.settings import NotifySettings, SmtpSettings
@@ -49,9 +49,12 @@ class Sender:
         chat.send(address, title, text, self._guard)
 
     def check(self, address: str) -> bool:
-        """Whether an address is a webhook's; UsageError if nothing could ever be sent to it."""
+        """Whether an address is a webhook's, as far as can be told; UsageError if nothing could ever be sent to it."""
         if secret.is_reference(address):
-            return _is_webhook(secret.read(address, self._folder)) if address.startswith("file:") else False
+            try:
+                address = secret.read(address, self._folder)
+            except TransientError:
+                return False  # the service may see what this command does not
         if _is_webhook(address):
             from ingester.notify import webhook
 
@@ -74,7 +77,7 @@ class Sender:
 
         keys = [secret.key(secret.read(reference, self._folder)) for reference in target.secrets]
         if not keys:
-            raise UsageError("there is no key to sign the webhook with", fix="Add it again with --secret-env.")
+            raise TransientError("there is no key to sign the webhook with", fix="Add it again with --secret-env.")
         webhooks = Webhooks(self._guard, allow_http=self._notify.allow_http, ca_file=self._notify.ca_file)
         webhooks.post(url, notification.id, at, body(notification), keys)
 
