@@ -29,8 +29,7 @@ class PowerCut(BaseException):
     """Nothing catches it."""
 
 
-def test_what_is_announced_is_delivered_once(any_post: Post, receiver: Receiver) -> None:
-    post = any_post
+def test_what_is_announced_is_delivered_once(post: Post, receiver: Receiver) -> None:
     post.add(receiver)
     post.announce()
     assert (post.deliver(), post.deliver(1), post.deliver(600)) == (1, 0, 0)
@@ -129,8 +128,7 @@ def test_a_receiver_is_left_alone_for_as_long_as_it_says(post: Post, receiver: R
     assert post.deliver(301 + 3601) == 1, "but no longer than an hour"
 
 
-def test_what_never_goes_through_is_given_up_after_a_day_and_stays_visible(any_post: Post, receiver: Receiver) -> None:
-    post = any_post
+def test_what_never_goes_through_is_given_up_after_a_day_and_stays_visible(post: Post, receiver: Receiver) -> None:
     post.add(receiver)
     receiver.answers = [Answer(500)] * 1000
     post.announce()
@@ -208,9 +206,8 @@ def _until(condition: Any) -> None:
 
 
 def test_after_a_crash_while_sending_it_is_sent_again_under_the_same_id(
-    any_post: Post, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    post: Post, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    post = any_post
     post.add(receiver)
     post.announce()
     send = Sender.send
@@ -306,6 +303,15 @@ def test_the_storm_of_one_target_is_not_anothers(post: Post, receiver: Receiver)
     post.announce(tenant="globex")
     post.deliver()
     assert sorted(json.loads(request.body)["type"] for request in receiver.requests) == ["digest", "import.failed"]
+
+
+def test_what_one_target_was_sent_is_not_counted_for_another(post: Post, receiver: Receiver) -> None:
+    post.add(receiver, "busy")
+    post.announce(10)
+    assert post.deliver() == 10
+    post.add(receiver, "idle")
+    post.announce()
+    assert post.deliver(1) == 1
 
 
 # --- bounds ----------------------------------------------------------------------------------------------------------

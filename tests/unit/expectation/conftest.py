@@ -58,14 +58,14 @@ class Office:
 
     def drop(self, at: str, status: Status = Status.COMPLETED, rows: int = 10, **values: object) -> str:
         """A drop that landed at a moment and whose import has come so far; the import's id."""
-        name = f"drop{next(self._numbers)}"
+        name, tenant = f"drop{next(self._numbers)}", str(values.pop("tenant", "acme"))
         landed_at = moment(at)
         drop = Drop(
-            id=name, tenant="acme", origin=Origin.SFTP, name=name, size=1, sha256="", location=f"drops/{name}",
+            id=name, tenant=tenant, origin=Origin.SFTP, name=name, size=1, sha256="", location=f"drops/{name}",
             shown_folder="", shown_name=name, landed_at=landed_at,
         )  # fmt: skip
         given = {"feed": "nightly", "due_at": landed_at, "created_at": landed_at, **values}
-        job = Import(id=name, short_id=name, tenant="acme", drop_id=name, catalogue="shop", entity="item", **given)
+        job = Import(id=name, short_id=name, tenant=tenant, drop_id=name, catalogue="shop", entity="item", **given)
         self.ledger.land([(drop, job)])
         if status is not Status.QUEUED:
             self.end(name, status, rows)

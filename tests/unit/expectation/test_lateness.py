@@ -262,3 +262,16 @@ def test_a_tenant_that_is_removed_leaves_nothing_open(office: Office) -> None:
     office.look("11-23 01:31")
     Tenants(office.ledger).remove("acme")
     assert office.look("11-23 01:32") == []
+
+
+def test_who_is_told_that_a_drop_is_missing_is_not_told_that_it_is_no_longer_late(office: Office) -> None:
+    from ingester.notify.event import Event
+    from ingester.notify.target import Targets
+
+    targets = Targets(office.ledger)
+    targets.add("acme", "ops", "mailto:ops@example.com", tuple(Event))
+    office.feed(by="02:30")
+    for at in ("11-22 12:00", "11-23 01:31", "11-24 01:30"):
+        office.look(at)
+    told = [(row.event, row.content["state"]) for row, _ in reversed(targets.told(None, None, 10))]
+    assert told == [("late", "raised"), ("missing", "raised")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ingester.domain.status import Outcome, Status
+from ingester.store.tenant import Tenants
 
 Office = Any
 
@@ -84,4 +85,12 @@ def test_an_import_that_ends_twice_is_alerted_of_once(office: Office) -> None:
 def test_nobody_is_alerted_of_a_feed_that_expects_nothing(office: Office) -> None:
     office.feed()
     office.drop("11-23 01:00", rows=0)
+    assert office.open == []
+
+
+def test_another_tenants_drops_are_no_measure(office: Office) -> None:
+    Tenants(office.ledger).add("globex", ["shop"])
+    office.feed(shrink=50)
+    office.drop("11-22 01:00", rows=1000, tenant="globex")
+    office.drop("11-23 01:00", rows=10)
     assert office.open == []
