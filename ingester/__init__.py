@@ -12,6 +12,9 @@ The map, in the order in which a file meets the parts::
     intake.py       the one door: a complete file becomes a durable drop with a queued import
     queue.py        claim, lease, heartbeat, order;  wake.py: nudging sleeping workers;  schedule/: the clocks
     workforce.py    the worker processes;  nursery.py: what they are forked from;  worker.py: what runs in one
+    expectation/    when a feed's drops are due and how large they are;  alert.py: what falls short of it
+    consequence.py  what follows when an import ends: such alerts, and notifications
+    notify/         telling people and programs, by mail, webhook or chat, from an outbox in the ledger
     decision.py     what people decide about an import
     repeat.py       whether a drop repeats what was imported last, and is skipped or held for it
     pipeline.py     one import through the seven phases: the whole story on one page
@@ -33,8 +36,8 @@ The map, in the order in which a file meets the parts::
     arrow_alone.py  keeps pandas out of processes that see no frames
 
 Imports point one way, and CI checks it: cli → (service, doctor) → (watch, schedule, workforce, monitor) → worker →
-(pipeline, intake, decision, recovery, tenancy) → (phases, routing, feed, queue, wake) → outbox → spill → store →
-(formats, checks) → ruleset → domain. `sftp_server` imports nothing of this package; only `watch`, `service` and
-`doctor` import it. Arrow loads under the worker and the one-shot commands only, boto3 where there are S3 inboxes, so
-that a listener stays small.
+(pipeline, intake, decision, recovery, tenancy) → (phases, routing, feed, queue, wake) → outbox → spill → consequence →
+expectation → alert → notify → store → (formats, checks) → ruleset → domain. `sftp_server` imports nothing of this
+package; only `watch`, `service` and `doctor` import it. Arrow loads under the worker and the one-shot commands only,
+boto3 where there are S3 inboxes, so that a listener stays small.
 """

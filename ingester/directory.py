@@ -98,6 +98,11 @@ class DataDirectory:
         return self.root / "host_keys"
 
     @property
+    def secrets(self) -> Path:
+        """Keys that were made for webhooks; the folder is made with the first."""
+        return self.root / "secrets"
+
+    @property
     def incoming(self) -> Path:
         """Uploads in flight; nothing here was answered OK."""
         return self.root / "spool" / "incoming"

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import structlog
 
-from ingester import fault
+from ingester import consequence, fault
 from ingester.directory import DataDirectory, sync_file, sync_folder
 from ingester.domain.errors import TransientError, UsageError
 from ingester.domain.status import Origin, Status
@@ -243,7 +243,8 @@ class Intake:
                         (Drop(**landing.drop.model_dump()), Import(**landing.job.model_dump()))
                         for landing in ready
                         if landing.drop is not None and landing.job is not None
-                    ]
+                    ],
+                    consequence.follow,
                 )
             except ShortIdTaken:
                 for landing in ready:

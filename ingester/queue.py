@@ -19,7 +19,7 @@ from typing import Any
 from sqlalchemy import bindparam, func, update
 from sqlmodel import Session, col, select
 
-from ingester import fault
+from ingester import consequence, fault
 from ingester.domain.errors import UsageError
 from ingester.domain.status import TRANSITIONS, Outcome, Status
 from ingester.store import totals
@@ -326,4 +326,6 @@ def _end(
     if changed:
         ended = totals.of_end(job.tenant, status, values.get("outcome")) + totals.of_attempt(result)
         totals.add(session, ended + (counted or Counter()))
+    if changed and status is not Status.QUEUED:
+        consequence.follow(session, job.id)
     return bool(changed)

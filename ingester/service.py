@@ -24,6 +24,8 @@ from ingester.domain.name import is_unfinished
 from ingester.intake import Intake
 from ingester.monitor import health
 from ingester.monitor.monitor import Monitor
+from ingester.notify.delivery import Delivery
+from ingester.notify.send import Sender
 from ingester.queue import Queue, worker_name
 from ingester.role import EVERY, Role, http_port
 from ingester.routing import Router
@@ -92,6 +94,7 @@ class Service:
         self._clock = self._clock_of("scheduler") if Role.SCHEDULER in roles else None
         self._watch_clock = self._clock_of("watcher") if Role.WATCHER in roles and not self._alone else self._clock
         self._schedule()
+        self._delivery = self._notify() if Role.SCHEDULER in roles else None
         self._folder_watch: FolderWatch | None = None
         self._s3_watch: S3Watch | None = None
         if Role.WATCHER in roles:
@@ -151,6 +154,10 @@ class Service:
         Upkeep(self.ledger, self.directory, self._grace).join(self._clock)
         if not self._alone:
             self._clock.every(_SWEEP_SECONDS, self._sweep)
+
+    def _notify(self) -> Delivery:
+        sender = Sender(self._settings.notify, self._settings.smtp, self.directory.secrets)
+        return Delivery(self.ledger, sender, self._settings.notify)
 
     def _watch(self) -> tuple[FolderWatch, S3Watch]:
         """What looks for files; two processes that did would bring them twice."""
@@ -231,7 +238,7 @@ class Service:
             parts.push_async_callback(asyncio.to_thread, self._intake.stop)
         if self._s3_watch is not None:
             parts.push_async_callback(asyncio.to_thread, self._s3_watch.stop)
-        for part in dict.fromkeys((self._clock, self._watch_clock, self._folder_watch)):
+        for part in dict.fromkeys((self._delivery, self._clock, self._watch_clock, self._folder_watch)):
             if part is not None:
                 part.start()
                 parts.push_async_callback(asyncio.to_thread, part.stop)

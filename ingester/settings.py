@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    IPvAnyNetwork,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -84,6 +93,51 @@ class WorkerSettings(BaseModel):
     block_bytes: int = Field(default=8 * 2**20, ge=2**16)
 
 
+class SmtpSettings(BaseModel):
+    """The server that mail leaves through; no mail is sent without one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    host: str = ""
+    port: int = Field(default=587, ge=1, le=65535)
+    #: `starttls`, `tls` from the first byte on (port 465), or `none`, which refuses to send a password.
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    username: str = ""
+    password: SecretStr | None = None
+    #: Read for every message, so that it can change.
+    password_file: Path | None = None
+    #: The address that mail comes from.
+    sender: str = ""
+    timeout_seconds: float = Field(default=10.0, gt=0, le=60)
+
+    @model_validator(mode="after")
+    def _safe(self) -> Self:
+        if self.security == "none" and (self.password is not None or self.password_file is not None):
+            raise ValueError("a password is sent with security starttls or tls only")
+        return self
+
+
+class NotifySettings(BaseModel):
+    """How notifications are delivered."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    #: Messages to one target in a minute; what is more is told in one summary.
+    per_minute: int = Field(default=10, ge=1)
+    #: For how long a notification is tried.
+    give_up_hours: float = Field(default=24.0, gt=0)
+    #: Networks beside the public internet that webhooks and chat may reach, as 10.1.0.0/16.
+    allow_networks: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = ()
+    #: Whether a webhook may be sent without TLS.
+    allow_http: bool = False
+    #: Certificate authorities to trust beside those of the system, as PEM.
+    ca_file: Path | None = None
+
+    @field_validator("allow_networks", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        """An environment variable lists them with commas."""
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
 class Settings(BaseSettings):
     """Everything an operator can set. Nested values are written `INGESTER_SFTP__PORT` or `[sftp] port` in TOML."""
 
@@ -101,6 +155,8 @@ class Settings(BaseSettings):
     folder: FolderSettings = FolderSettings()
     s3: S3Settings = S3Settings()
     worker: WorkerSettings = WorkerSettings()
+    smtp: SmtpSettings = SmtpSettings()
+    notify: NotifySettings = NotifySettings()
 
     @property
     def ledger_url(self) -> str:

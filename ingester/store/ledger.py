@@ -6,7 +6,7 @@ Claims live in `ingester.queue`, tenants in `ingester.store.tenant`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
@@ -30,6 +30,9 @@ _ROUTE = {
 _IDS_PER_QUESTION = 500
 #: A batch that never comes to rest starts after so many times the rest that it wants.
 _LONGEST_SETTLING = 20
+
+#: What is done in the transaction that ends an import.
+Follow = Callable[[Session, str], None]
 
 
 class ShortIdTaken(IngesterError):
@@ -90,8 +93,11 @@ class Ledger:
 
     # --- drops ---------------------------------------------------------------------------------------------------
 
-    def land(self, landed: Sequence[tuple[Drop, Import]]) -> None:
-        """Record drops and their imports in this order, all or none. May raise ShortIdTaken."""
+    def land(self, landed: Sequence[tuple[Drop, Import]], follow: Follow | None = None) -> None:
+        """Record drops and their imports in this order, all or none. May raise ShortIdTaken.
+
+        `follow` is called in the transaction with the id of each import that has ended already.
+        """
         with self.writing() as session:
             session.add_all(drop for drop, _ in landed)
             session.flush()
@@ -103,6 +109,9 @@ class Ledger:
                     raise ShortIdTaken from error
                 raise
             totals.add(session, totals.of_landing(landed))
+            for _, job in landed:
+                if follow is not None and job.status.ended:
+                    follow(session, job.id)
             for tenant in {job.tenant for _, job in landed if job.settle_seconds}:
                 _put_off(session, tenant, max(job.created_at for _, job in landed if job.tenant == tenant))
 
@@ -162,10 +171,11 @@ class Ledger:
         with self.writing() as session:
             session.exec(update(Drop).where(col(Drop.id) == drop_id).values(shown_folder=folder, shown_name=name))
 
-    def reroute(self, job: Import, drop: Drop, was: Status) -> bool:
+    def reroute(self, job: Import, drop: Drop, was: Status, follow: Follow | None = None) -> bool:
         """Give an import that nobody has claimed another name and route, as `job` and `drop` say.
 
-        False if it no longer has the status it `was` read with, or was claimed since.
+        `follow` is called in the transaction if that ends it. False if it no longer has the status it `was` read with,
+        or was claimed since.
         """
         route = job.model_dump(include=_ROUTE)
         unclaimed = (col(Import.id) == job.id, col(Import.status) == was, col(Import.attempts) == job.attempts)
@@ -176,6 +186,8 @@ class Ledger:
             session.exec(update(Drop).where(col(Drop.id) == drop.id).values(**names))
             if not was.ended:
                 totals.add(session, totals.of_end(job.tenant, job.status))
+            if follow is not None and job.status.ended:
+                follow(session, job.id)
             return True
 
     # --- imports -------------------------------------------------------------------------------------------------

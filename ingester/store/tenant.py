@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 from sqlmodel import Session, col, select
 
 from ingester.domain.errors import UsageError
@@ -17,7 +17,16 @@ from ingester.domain.name import refuse_odd_tenant
 from ingester.domain.status import Status
 from ingester.store.database import now
 from ingester.store.ledger import Ledger
-from ingester.store.ledger_tables import Feed, Import, S3Inbox, Tenant, TenantKey
+from ingester.store.ledger_tables import (
+    Alert,
+    Expectation,
+    Feed,
+    Import,
+    NotifyTarget,
+    S3Inbox,
+    Tenant,
+    TenantKey,
+)
 
 
 class Tenants:
@@ -75,6 +84,10 @@ class Tenants:
             session.exec(delete(TenantKey).where(col(TenantKey.tenant) == name))
             session.exec(delete(Feed).where(col(Feed.tenant) == name))
             session.exec(delete(S3Inbox).where(col(S3Inbox.tenant) == name))
+            session.exec(delete(Expectation).where(col(Expectation.tenant) == name))
+            session.exec(delete(NotifyTarget).where(col(NotifyTarget.tenant) == name))
+            open_ones = update(Alert).where(col(Alert.tenant) == name, col(Alert.resolved_at).is_(None))
+            session.exec(open_ones.values(resolved_at=now(), resolved_by="the end of the tenant"))
             tenant.removed_at = now()
             session.add(tenant)
 

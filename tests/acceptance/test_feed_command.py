@@ -52,6 +52,9 @@ def test_a_feed_keeps_what_it_was_told_and_goes_when_it_is_removed(site: Service
         "on_repeated": "skip",
         "on_renamed": "skip",
         "on_revised": "import",
+        "expects": None,
+        "next_due_at": None,
+        "alerts": [],
     }
     assert "removal_guard_percent: 20" in site.run("feed", "show", "acme", "full").stdout.splitlines()
     site.run("feed", "remove", "acme", "full")

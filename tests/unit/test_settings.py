@@ -92,6 +92,30 @@ def test_a_file_that_is_missing_or_is_no_toml_is_named(tmp_path: Path, config: P
         load(config)
 
 
+def test_networks_are_listed_with_commas_in_the_environment_and_as_a_list_in_a_file(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config.write_text('[notify]\nallow_networks = ["10.1.0.0/16"]\n')
+    assert [str(each) for each in load(config).notify.allow_networks] == ["10.1.0.0/16"]
+    monkeypatch.setenv("INGESTER_NOTIFY__ALLOW_NETWORKS", "10.2.0.0/16, fd00::/8")
+    assert [str(each) for each in load(config).notify.allow_networks] == ["10.2.0.0/16", "fd00::/8"]
+    monkeypatch.setenv("INGESTER_NOTIFY__ALLOW_NETWORKS", "10.2.0.1/16")
+    with pytest.raises(ConfigurationError, match=r"notify\.allow_networks"):
+        load(config)
+
+
+def test_a_password_is_in_no_text_about_the_settings(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INGESTER_SMTP__PASSWORD", "s3cret")
+    found = load()
+    assert found.smtp.password is not None
+    assert found.smtp.password.get_secret_value() == "s3cret"
+    assert "s3cret" not in f"{found} {found!r}"
+    monkeypatch.setenv("INGESTER_SMTP__SECURITY", "none")
+    with pytest.raises(ConfigurationError) as caught:
+        load()
+    assert "s3cret" not in str(caught.value)
+
+
 def test_settings_do_not_change() -> None:
     with pytest.raises(ValueError, match="frozen"):
         load().sftp.port = 1  # type: ignore[misc]  # that is the test
