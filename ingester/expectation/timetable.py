@@ -10,7 +10,8 @@ from functools import lru_cache
 from itertools import takewhile
 from zoneinfo import ZoneInfo
 
-from ingester.expectation import cron, holiday
+from ingester.domain import cron
+from ingester.expectation import holiday
 from ingester.expectation.words import Expects
 
 #: Days looked at for the next due moment: from one 29 February to the next but one.

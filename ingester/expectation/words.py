@@ -8,9 +8,11 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from ingester.expectation import cron, holiday
+from ingester.domain import cron
+from ingester.domain.duration import seconds
+from ingester.domain.errors import UsageError
+from ingester.expectation import holiday
 
-_DURATION = re.compile(r"(?:(\d{1,3})d)?(?:(\d{1,4})h)?(?:(\d{1,5})m)?(?:(\d{1,6})s)?")
 _TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
 
 
@@ -114,8 +116,7 @@ class Expects(BaseModel):
 
 def duration(text: str) -> timedelta:
     """The time that `1h30m` names; ValueError for what is no such text."""
-    match = _DURATION.fullmatch(text)
-    if match is None or not text:
-        raise ValueError(f"'{text}' is not a duration: write 30m, 2h or 1h30m")
-    days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
-    return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    try:
+        return timedelta(seconds=seconds(text))
+    except UsageError as error:
+        raise ValueError(str(error)) from None

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from ingester.expectation.cron import parse, weekdays
+from ingester.domain.cron import parse, weekdays
 from ingester.expectation.timetable import Timetable
 from ingester.expectation.words import Expects
 
