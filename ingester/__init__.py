@@ -12,6 +12,7 @@ The map, in the order in which a file meets the parts::
     intake.py       the one door: a complete file becomes a durable drop with a queued import
     queue.py        claim, lease, heartbeat, order;  wake.py: nudging sleeping workers;  schedule/: the clocks
     workforce.py    the worker processes;  worker.py: what runs in one
+    alert.py        what somebody should look at, raised once and resolved
     decision.py     what people decide about an import
     repeat.py       whether a drop repeats what was imported last, and is skipped or held for it
     pipeline.py     one import through the seven phases: the whole story on one page
@@ -30,7 +31,7 @@ The map, in the order in which a file meets the parts::
     arrow_alone.py  keeps pandas out of processes that see no frames
 
 Imports point one way, and CI checks it: cli → service → (watch, schedule, workforce) → worker → (pipeline, intake,
-decision, recovery, tenancy) → (phases, routing, feed, queue, wake) → outbox → spill → store → (formats, checks) →
-ruleset → domain. `sftp_server` imports nothing of this package; only `watch` and `service` import it. Arrow loads
+decision, recovery, tenancy) → (phases, routing, feed, queue, wake) → outbox → spill → alert → store →
+(formats, checks) → ruleset → domain. `sftp_server` imports nothing of this package; only `watch` and `service` import it. Arrow loads
 under the worker and the one-shot commands only, so that a listener stays small.
 """

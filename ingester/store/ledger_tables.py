@@ -1,4 +1,4 @@
-"""The ledger's tables: tenants and their keys and feeds, drops, imports and attempts. Rows only, no behaviour."""
+"""The ledger's tables: tenants and their keys and feeds, drops, imports, attempts, alerts. Rows only, no behaviour."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from sqlalchemy import JSON, BigInteger, Column, Enum, ForeignKey, Index, Unique
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
+from ingester.domain.alert import AlertKind
 from ingester.domain.status import (
     REMOVAL_GUARD_PERCENT,
     Action,
@@ -215,3 +216,31 @@ class Attempt(LedgerTable, table=True):
     result: str | None = None
     #: For operators; never shown to a customer.
     error: str | None = None
+
+
+class Alert(LedgerTable, table=True):
+    """Something that somebody should look at, raised once for its subject."""
+
+    __tablename__: ClassVar[str] = "alerts"
+    __table_args__ = (
+        UniqueConstraint("tenant", "feed", "kind", "subject"),
+        Index("alerts_open", "resolved_at", "tenant", "feed"),
+        # A number is never given twice, even after old alerts were purged.
+        {"sqlite_autoincrement": True},
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    tenant: str = _tenant()
+    #: Empty where it is about no feed: a null would not be unique.
+    feed: str = ""
+    kind: AlertKind = _word(AlertKind)
+    #: What tells it from others of its kind, for ever: a due moment, an import's id, a path with its size and time.
+    subject: str
+    message: str
+    #: When a drop should have been there.
+    due_at: datetime | None = _moment(nullable=True)
+    #: The import that it is about.
+    import_id: str | None = None
+    raised_at: datetime = _moment()
+    resolved_at: datetime | None = _moment(nullable=True)
+    #: In a few words, what ended it.
+    resolved_by: str | None = None
