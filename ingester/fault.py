@@ -11,11 +11,15 @@ from collections.abc import Callable
 
 #: Every point there is, in the order a drop meets them.
 POINTS = (
+    "taking.copied",
     "landing.written",
     "landing.fsynced",
     "landing.renamed",
     "landing.folder_synced",
     "landing.committed",
+    "taking.landed",
+    "taking.unmarked",
+    "taking.aside",
     "claim.committed",
     "phase.prevalidation",
     "phase.preparsing",

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ingester.domain.errors import UsageError
 from ingester.domain.name import refuse_odd_source
-from ingester.domain.status import REMOVAL_GUARD_PERCENT, Action, DuplicateHandling, RepeatHandling
+from ingester.domain.status import REMOVAL_GUARD_PERCENT, Action, CompleteOn, DuplicateHandling, RepeatHandling
 from ingester.ruleset.choice import choose, refuse_senseless
 from ingester.ruleset.model import RuleSet
 from ingester.store.database import now
@@ -27,7 +27,7 @@ from ingester.store.ledger_tables import Feed, Tenant
 WORDS = (
     *("name", "catalogue", "entity", "pattern", "source", "action"),
     *("duplicate_handling", "empty_erases", "removal_guard_percent"),
-    *("on_repeated", "on_renamed", "on_revised"),
+    *("on_repeated", "on_renamed", "on_revised", "complete_on"),
 )
 
 
@@ -48,6 +48,7 @@ class Declared(BaseModel):
     on_repeated: RepeatHandling = RepeatHandling.SKIP
     on_renamed: RepeatHandling = RepeatHandling.SKIP
     on_revised: RepeatHandling = RepeatHandling.IMPORT
+    complete_on: CompleteOn | None = None
     #: Accepted so that a printed list can be applied again; the ledger knows better.
     created_at: datetime | None = None
 

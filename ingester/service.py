@@ -68,7 +68,7 @@ class Service:
             store.close()
         grace = timedelta(seconds=settings.sftp.visible_grace_seconds)
         self._intake = Intake(self.ledger, router, self.directory)
-        self._folder_watch = FolderWatch(self.ledger, self._intake, self.directory, settings.folder)
+        self._folder_watch = FolderWatch(self.ledger, self._intake, router, self.directory, settings.folder)
         self._clock = Clock(self.ledger, self.directory, grace)
         self._workers = Workforce(settings, self._rules, Queue(self.ledger))
         try:

@@ -19,7 +19,7 @@ from ingester.cli.options import (
     print_table,
 )
 from ingester.domain.errors import UsageError
-from ingester.domain.status import REMOVAL_GUARD_PERCENT, Action, DuplicateHandling, RepeatHandling
+from ingester.domain.status import REMOVAL_GUARD_PERCENT, Action, CompleteOn, DuplicateHandling, RepeatHandling
 
 if TYPE_CHECKING:
     from ingester.feed import Change
@@ -54,6 +54,10 @@ def add(
     on_revised: Annotated[
         RepeatHandling, typer.Option(help="A file with the name of one imported before, and other bytes.")
     ] = RepeatHandling.IMPORT,
+    complete_on: Annotated[
+        CompleteOn | None,
+        typer.Option(help="How its files in an inbox folder are known to be complete. Default: as its tenant says."),
+    ] = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
@@ -72,6 +76,7 @@ def add(
         on_repeated=on_repeated,
         on_renamed=on_renamed,
         on_revised=on_revised,
+        complete_on=complete_on,
     )
     with opened(data_dir) as site:
         feed = declared.feed(site.tenants.get(tenant), site.rules)

@@ -95,13 +95,21 @@ class Ledger:
                 known.update(session.exec(select(Drop.id).where(col(Drop.id).in_(some))))
         return known
 
-    def has_landed(self, origin_ref: str, *, prefix: bool = False) -> bool:
-        """Whether this very version of a polled file, or one whose reference begins so, was landed before."""
-        is_it = (
-            col(Drop.origin_ref).startswith(origin_ref, autoescape=True) if prefix else Drop.origin_ref == origin_ref
-        )
+    def landed(self, references: Iterable[str]) -> set[str]:
+        """Those of these versions of polled files, by their `origin_ref`, that were landed before."""
+        wanted, known = list(references), set[str]()
         with self.reading() as session:
-            return session.exec(select(Drop.id).where(is_it)).first() is not None
+            for start in range(0, len(wanted), _IDS_PER_QUESTION):
+                some = wanted[start : start + _IDS_PER_QUESTION]
+                found = session.exec(select(Drop.origin_ref).where(col(Drop.origin_ref).in_(some)))
+                known.update(reference for reference in found if reference is not None)
+        return known
+
+    def drops_like(self, reference: str) -> Sequence[Drop]:
+        """Drops whose `origin_ref` begins so."""
+        with self.reading() as session:
+            is_it = col(Drop.origin_ref).startswith(reference, autoescape=True)
+            return session.exec(select(Drop).where(is_it)).all()
 
     def shown_drops(self, tenant: str, folder: str, name: str | None = None) -> Sequence[tuple[Drop, Import]]:
         """Drops that a tenant's inbox folder lists, or only those called `name`, oldest first, with their imports."""

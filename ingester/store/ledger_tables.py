@@ -1,4 +1,5 @@
-"""The ledger's tables: tenants and their keys and feeds, drops, imports, attempts, alerts. Rows only, no behaviour."""
+"""The ledger's tables: tenants and their keys and feeds, drops, imports, attempts, alerts,
+legal holds and removals. Rows only, no behaviour."""
 
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ from ingester.domain.alert import AlertKind
 from ingester.domain.status import (
     REMOVAL_GUARD_PERCENT,
     Action,
+    CompleteOn,
     DuplicateHandling,
     Origin,
     Outcome,
@@ -75,6 +77,12 @@ class Tenant(LedgerTable, table=True):
     served_at: datetime | None = _moment(nullable=True)
     #: Set when the tenant was removed: it may no longer log in; its history stays.
     removed_at: datetime | None = _moment(nullable=True)
+    #: How files in its inbox folder are known to be complete; None: as the settings say.
+    complete_on: CompleteOn | None = _word(CompleteOn, nullable=True)
+    #: For how many days what of it is kept, `{"archive": 30, "outbox": null}`; null is for ever, absent as settings say.
+    retention: dict[str, int | None] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    #: Set while everything of it is being removed for good.
+    purging_at: datetime | None = _moment(nullable=True)
 
 
 class TenantKey(LedgerTable, table=True):
@@ -115,6 +123,8 @@ class Feed(LedgerTable, table=True):
     on_repeated: RepeatHandling = _repeat(RepeatHandling.SKIP)
     on_renamed: RepeatHandling = _repeat(RepeatHandling.SKIP)
     on_revised: RepeatHandling = _repeat(RepeatHandling.IMPORT)
+    #: How its files in an inbox folder are known to be complete; None: as its tenant says.
+    complete_on: CompleteOn | None = _word(CompleteOn, nullable=True)
     created_at: datetime = _moment()
 
 
@@ -145,6 +155,8 @@ class Drop(LedgerTable, table=True):
     shown_folder: str
     shown_name: str
     landed_at: datetime = _moment()
+    #: When its bytes were removed, as the tenant's retention says.
+    removed_at: datetime | None = _moment(nullable=True)
 
 
 class Import(LedgerTable, table=True):
@@ -153,6 +165,7 @@ class Import(LedgerTable, table=True):
     __tablename__: ClassVar[str] = "imports"
     __table_args__ = (
         UniqueConstraint("tenant", "short_id"),
+        Index("imports_ended", "tenant", "completed_at"),
         Index("imports_status", "status", "tenant", "rank", "sequence"),
         Index("imports_series", "tenant", "catalogue", "entity", "source", "sequence"),
         # A sequence number is never given twice, even after old imports were purged.
@@ -244,3 +257,39 @@ class Alert(LedgerTable, table=True):
     resolved_at: datetime | None = _moment(nullable=True)
     #: In a few words, what ended it.
     resolved_by: str | None = None
+
+
+class LegalHold(LedgerTable, table=True):
+    """While it is there, nothing of a tenant, or nothing of one of its imports, is removed."""
+
+    __tablename__: ClassVar[str] = "legal_holds"
+    __table_args__ = (UniqueConstraint("tenant", "import_id"),)
+    id: int | None = Field(default=None, primary_key=True)
+    tenant: str = _tenant()
+    #: Empty where it is about everything of the tenant: a null would not be unique.
+    import_id: str = ""
+    reason: str = ""
+    placed_at: datetime = _moment()
+
+
+class Removal(LedgerTable, table=True):
+    """One entry of the record of what was removed. It outlives its tenant, and so refers to nothing."""
+
+    __tablename__: ClassVar[str] = "removals"
+    __table_args__ = (
+        Index("removals_tenant", "tenant", "id"),
+        Index("removals_moment", "removed_at"),
+        {"sqlite_autoincrement": True},
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    tenant: str
+    #: `archive`, `outbox`, `quarantine`, `history`, `spool`, `inbox`, or `tenant` for a purge.
+    place: str
+    #: A file's name, or in words what it was.
+    what: str
+    import_id: str | None = None
+    files: int = 0
+    size: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+    #: Why: `archive 30 days`, `purge`.
+    policy: str
+    removed_at: datetime = _moment()
