@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
-from sqlalchemy import Engine, update
+from sqlalchemy import Engine, insert, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
@@ -70,12 +70,16 @@ class Ledger:
 
     def land(self, landed: Sequence[tuple[Drop, Import]]) -> None:
         """Record drops and their imports in this order, all or none. May raise ShortIdTaken."""
+        drops = [drop.model_dump() for drop, _ in landed]
+        jobs = [job.model_dump(exclude={"sequence"}) for _, job in landed]
+        if not landed:
+            return
         with self.writing() as session:
-            session.add_all(drop for drop, _ in landed)
-            session.flush()
-            session.add_all(job for _, job in landed)
+            # Not as objects: a burst of files would spend most of its time on them.
+            connection = session.connection()
+            connection.execute(insert(Drop), drops)
             try:
-                session.flush()
+                connection.execute(insert(Import), jobs)
             except IntegrityError as error:
                 if "short_id" in str(error.orig):
                     raise ShortIdTaken from error
