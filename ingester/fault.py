@@ -35,6 +35,9 @@ POINTS = (
     "outbox.published",
     "archive.moved",
     "ledger.completed",
+    "purge.records",
+    "purge.folders",
+    "purge.ledger",
 )
 
 _action: Callable[[str], None] | None = None

@@ -21,6 +21,7 @@ from ingester.domain.errors import ConfigurationError
 from ingester.domain.name import is_unfinished
 from ingester.intake import Intake
 from ingester.queue import Queue
+from ingester.retention.keeper import Keeper
 from ingester.routing import Router
 from ingester.ruleset.shipped import in_force
 from ingester.schedule.clock import Clock
@@ -69,7 +70,8 @@ class Service:
         grace = timedelta(seconds=settings.sftp.visible_grace_seconds)
         self._intake = Intake(self.ledger, router, self.directory)
         self._folder_watch = FolderWatch(self.ledger, self._intake, router, self.directory, settings.folder)
-        self._clock = Clock(self.ledger, self.directory, grace)
+        keeper = Keeper(self.ledger, self.directory, settings.retention, lambda: DataStore.open(settings.data_url))
+        self._clock = Clock(self.ledger, self.directory, grace, keeper)
         self._workers = Workforce(settings, self._rules, Queue(self.ledger))
         try:
             self._host_keys = ensure_host_keys(self.directory.host_keys)

@@ -9,7 +9,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from ingester.cli import database, demo, feed, imports, oneshot, rules, tenant, up
+from ingester.cli import database, demo, feed, imports, oneshot, retention, rules, tenant, up
 
 
 class _Root(TyperGroup):
@@ -55,5 +55,6 @@ app.command("validate", epilog=oneshot.VALIDATE_EXAMPLES)(oneshot.validate_file)
 app.add_typer(tenant.app, name="tenant")
 app.add_typer(feed.app, name="feed")
 app.add_typer(imports.app, name="imports")
+app.add_typer(retention.app, name="retention")
 app.add_typer(rules.app, name="rules")
 app.add_typer(database.app, name="db")

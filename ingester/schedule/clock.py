@@ -12,6 +12,7 @@ from ingester import wake
 from ingester.directory import DataDirectory
 from ingester.domain.errors import TransientError
 from ingester.queue import Queue
+from ingester.retention.keeper import Keeper
 from ingester.store.database import now
 from ingester.store.ledger import Ledger
 
@@ -20,12 +21,13 @@ log = structlog.get_logger()
 _DUE_SECONDS = 1.0
 _RECOVER_SECONDS = 15.0
 _TIDY_SECONDS = 30.0
+_KEEP_SECONDS = 5.0
 
 
 class Clock:
     """Runs the regular jobs in threads. Exactly one process of a service has one."""
 
-    def __init__(self, ledger: Ledger, directory: DataDirectory, visible_grace: timedelta) -> None:
+    def __init__(self, ledger: Ledger, directory: DataDirectory, visible_grace: timedelta, keeper: Keeper) -> None:
         self._ledger = ledger
         self._queue = Queue(ledger)
         self._directory = directory
@@ -34,6 +36,7 @@ class Clock:
         self._every(_DUE_SECONDS, self.wake_for_due)
         self._every(_RECOVER_SECONDS, self.recover)
         self._every(_TIDY_SECONDS, self.tidy)
+        self._every(_KEEP_SECONDS, keeper.work)
 
     def start(self) -> None:
         """Begin."""

@@ -1,5 +1,4 @@
-"""The ledger's tables: tenants and their keys and feeds, drops, imports, attempts, alerts,
-legal holds and removals. Rows only, no behaviour."""
+"""The ledger's tables: tenants, keys, feeds, drops, imports, attempts, alerts, removals. Rows only, no behaviour."""
 
 from __future__ import annotations
 
@@ -79,7 +78,7 @@ class Tenant(LedgerTable, table=True):
     removed_at: datetime | None = _moment(nullable=True)
     #: How files in its inbox folder are known to be complete; None: as the settings say.
     complete_on: CompleteOn | None = _word(CompleteOn, nullable=True)
-    #: For how many days what of it is kept, `{"archive": 30, "outbox": null}`; null is for ever, absent as settings say.
+    #: For how many days what of it is kept, `{"archive": 30, "outbox": null}`; null is for ever, absent as set.
     retention: dict[str, int | None] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     #: Set while everything of it is being removed for good.
     purging_at: datetime | None = _moment(nullable=True)

@@ -153,9 +153,7 @@ def record(
 def import_of(session: Session, tenant: str, short_or_id: str) -> Import:
     """One import of a tenant; UsageError if there is none."""
     found = session.exec(
-        select(Import).where(
-            Import.tenant == tenant, (Import.id == short_or_id) | (Import.short_id == short_or_id)
-        )
+        select(Import).where(Import.tenant == tenant, (Import.id == short_or_id) | (Import.short_id == short_or_id))
     ).first()
     if found is None:
         raise UsageError(f"tenant '{tenant}' has no import {short_or_id}", fix="See `ingester imports list`.")
@@ -171,9 +169,7 @@ def _tenant(session: Session, name: str) -> Tenant:
 
 
 def _hold(session: Session, tenant: str, import_id: str) -> LegalHold | None:
-    return session.exec(
-        select(LegalHold).where(LegalHold.tenant == tenant, LegalHold.import_id == import_id)
-    ).first()
+    return session.exec(select(LegalHold).where(LegalHold.tenant == tenant, LegalHold.import_id == import_id)).first()
 
 
 def _named(tenant: str, import_id: str) -> str:

@@ -35,7 +35,9 @@ class Tenants:
         with self._ledger.writing() as session:
             tenant = session.get(Tenant, name)
             if tenant is not None and tenant.purging_at is not None:
-                raise UsageError(f"tenant '{name}' is being purged", fix=f"Finish it: ingester tenant purge {name} --yes")
+                raise UsageError(
+                    f"tenant '{name}' is being purged", fix=f"Finish it: ingester tenant purge {name} --yes"
+                )
             if tenant is not None and tenant.removed_at is None:
                 raise UsageError(f"tenant '{name}' exists already", fix=f"See `ingester tenant show {name}`.")
             if tenant is None:

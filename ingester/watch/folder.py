@@ -1,8 +1,8 @@
 """The folder watch: files that local processes, or other machines over a mount, put into tenants' physical inboxes.
 
-Events are hints that shorten the wait; a regular look at every inbox is the truth. What lies in an inbox and when it is
-complete is in `inbox.py`, how it is taken in `taking.py`; this is the thread that does the one for the other, a slice of
-each inbox at a time, so that nobody's burst keeps others waiting.
+Events are hints that shorten the wait; a regular look at every inbox is the truth. `inbox.py` knows what lies in one
+and when it is complete, `taking.py` takes it; this is the thread between them, which takes a slice of each inbox at a
+time, so that nobody's burst keeps others waiting.
 """
 
 from __future__ import annotations

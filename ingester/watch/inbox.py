@@ -208,9 +208,7 @@ class Inbox:
 
     def next_due(self) -> float:
         """When the next file may be taken."""
-        return min(
-            (self._due(place, file) for place, file in self.waiting.items() if not file.busy), default=math.inf
-        )
+        return min((self._due(place, file) for place, file in self.waiting.items() if not file.busy), default=math.inf)
 
     def _due(self, place: Place, file: Waiting) -> float:
         """When a file may be taken if it stays as it is."""

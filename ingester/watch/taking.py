@@ -1,6 +1,6 @@
 """Taking complete files out of an inbox: copied, landed, then removed where they were, a slice at a time.
 
-A writer may still hold a file, so that it is copied and never moved, and looked at again after the copy. A crash between
+A writer may still hold a file, so it is copied and never moved, and looked at again after the copy. A crash between
 landing and removing is told by the file's own identity, which the ledger keeps with the drop.
 """
 

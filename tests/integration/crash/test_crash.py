@@ -22,7 +22,7 @@ ITEMS = "external_id,label,stock\nA,Alpha,1\nB,Beta,2\nC,Gamma,x\n"
 LANDING = [point for point in fault.POINTS if point.startswith("landing.")]
 #: What only a file from an inbox folder passes.
 TAKING = [point for point in fault.POINTS if point.startswith("taking.")]
-WORKING = [point for point in fault.POINTS if point not in (*LANDING, *TAKING)]
+WORKING = [point for point in fault.POINTS if point not in (*LANDING, *TAKING) and not point.startswith("purge.")]
 
 
 def upload(tenant: Tenant) -> bool:
