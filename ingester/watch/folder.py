@@ -37,6 +37,8 @@ log = structlog.get_logger()
 _SLICE = 256
 #: Larger files are copied by a thread of their own, one after the other, while the others go on.
 _LARGE = 64 * 2**20
+#: Where nothing is heard, new tenants are asked for once in so many polls.
+_RELOAD_POLLS = 5
 #: A whole look takes at most this share of the time, however large a folder and however busy.
 _SCAN_SHARE = 0.1
 
@@ -105,11 +107,12 @@ class FolderWatch:
             self._settle(*self._finished.get(), at)
         if at >= self._reload_at or "" in heard.folders:
             self._reload(at)
-        for name, inbox in self._inboxes.items():
-            for place, evidence in heard.files.get(name, {}).items():
-                inbox.note(place, evidence, at)
-            if heard.lost or name in heard.folders:
-                inbox.look_soon(at)
+        for name in heard.files.keys() & self._inboxes.keys():
+            for place, evidence in heard.files[name].items():
+                self._inboxes[name].note(place, evidence, at)
+        for name in self._inboxes if heard.lost else heard.folders & self._inboxes.keys():
+            self._inboxes[name].look_soon(at)
+        for inbox in self._inboxes.values():
             if inbox.scan_at <= at:
                 self._look(inbox, at)
         for inbox in self._inboxes.values():
@@ -118,8 +121,9 @@ class FolderWatch:
         if at >= self._lying_at:
             self._lying_at = at + LYING_SECONDS
             self._lying.sweep(self._inboxes.values(), now())
-        soonest = min((min(inbox.scan_at, inbox.next_due()) for inbox in self._inboxes.values()), default=math.inf)
-        return min(soonest, self._reload_at)
+        scan_at = min((inbox.scan_at for inbox in self._inboxes.values()), default=math.inf)
+        due = min((inbox.next_due() for inbox in self._inboxes.values() if inbox.waiting), default=math.inf)
+        return min(scan_at, due, self._reload_at)
 
     # --- which inboxes there are ---------------------------------------------------------------------------------
 
@@ -129,20 +133,20 @@ class FolderWatch:
         found: dict[str, Inbox] = {}
         for name, own, by_feed in self._tenants.completions():
             default = own or self._settings.complete_on
-            words, rule = self._rule(name, default) if by_feed else ((default,), lambda _folder, _name, d=default: d)
+            words, rule = self._rule(name, default) if by_feed else (default, _always(default))
             inbox = self._inboxes.get(name)
-            root = self._directory.tenant(name).inbox
             if inbox is None:
-                inbox = Inbox(name, root, self._settings, rule)
+                inbox = Inbox(name, self._directory.tenant(name).inbox, self._settings, rule)
             elif words != self._words.get(name):
                 inbox.obey(rule)
             self._words[name] = words
-            inbox.remote = is_on(root, mounts)
+            inbox.remote = is_on(inbox.root, mounts)
             found[name] = inbox
         self._inboxes = found
         home = self._directory.root / "tenants"
         deaf = not self._settings.events or self._hints.listen("", home, "", home.stat().st_ino) is None
-        self._reload_at = at + (self._settings.poll_seconds if deaf else self._settings.rescan_seconds)
+        often = self._settings.poll_seconds * _RELOAD_POLLS if deaf else self._settings.rescan_seconds
+        self._reload_at = at + min(often, self._settings.rescan_seconds)
 
     def _rule(self, tenant: str, default: CompleteOn) -> tuple[object, Rule]:
         """The rule of a tenant whose feeds have words of their own, and what it was made of."""
@@ -157,6 +161,9 @@ class FolderWatch:
     def _look(self, inbox: Inbox, at: float) -> None:
         """Look at a whole inbox, and listen to its folders from before the look on."""
         try:
+            if inbox.polled and inbox.is_quiet(at):
+                inbox.scanned(at + self._settings.poll_seconds, at)
+                return
             self._listen(inbox)
             inbox.scan(at)
             for place in inbox.aside:
@@ -228,3 +235,7 @@ class FolderWatch:
                 file.not_before = result.wait_until
             else:
                 file.uncertain = False  # it waits for its marker, and has not landed before
+
+
+def _always(complete_on: CompleteOn) -> Rule:
+    return lambda _folder, _name: complete_on
