@@ -204,8 +204,8 @@ class FolderWatch:
         self._hints.something.set()
 
     def _candidate(self, inbox: Inbox, place: Place, file: Waiting) -> Candidate:
-        unmarked = file.rule is CompleteOn.MARKER and inbox.is_awaited(place)
-        return Candidate(place, file.facts, file.uncertain, only_if_landed=unmarked)
+        by_marker = file.rule is CompleteOn.MARKER
+        return Candidate(place, file.facts, file.uncertain, by_marker, by_marker and inbox.is_awaited(place))
 
     def _taken(self, inbox: Inbox, candidates: Sequence[Candidate]) -> list[Result]:
         def scruple(place: Place, written: bool | None) -> float | None:

@@ -47,8 +47,9 @@ class Candidate:
     facts: Facts
     #: Whether it may have landed before.
     uncertain: bool = False
-    #: Whether it is only to be removed if it has.
-    only_if_landed: bool = False
+    #: Whether it goes by done-markers, which go with it, and whether there is none.
+    by_marker: bool = False
+    unmarked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,8 @@ class Taking:
                     for each in files:
                         if each in landed:
                             continue
-                        if each.only_if_landed:
+                        if each.unmarked:
+                            # Only if it had landed before would it be taken: away.
                             results.append(Result(each.place))
                             continue
                         submitted = self._submit(tenant, each, descriptor, scruple, local=local)
@@ -182,9 +184,9 @@ class Taking:
         return results
 
     def _remove(self, each: Candidate, here: int, there: int) -> Result:
-        # The marker first: one that stayed behind would vouch for the next file of that name before it is whole.
+        # A marker first: one that stayed behind would vouch for the next file of that name before it is whole.
         name = each.place[1]
-        for suffix in self._marker_suffixes:
+        for suffix in self._marker_suffixes if each.by_marker else ():
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(f"{name}{suffix}", dir_fd=here)
         fault.point("taking.unmarked")
