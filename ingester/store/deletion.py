@@ -89,8 +89,8 @@ def delete_rows(store: DataStore, tenant: str, most: int) -> Iterator[int]:
     with database.translated(), store.engine.connect() as connection:
         tables = list(_tables_of_tenants(connection))
         postgres = database.is_postgres(connection)
-    row: ColumnClause[Any] = sqlalchemy.column("ctid" if postgres else "rowid")
     for name, column in tables:
+        row: ColumnClause[Any] = sqlalchemy.column("ctid" if postgres else "rowid")
         table = sqlalchemy.table(name, row)
         some = sqlalchemy.select(row).select_from(table).where(sqlalchemy.column(column) == tenant).limit(most)
         statement = delete(table).where(row.in_(some))
