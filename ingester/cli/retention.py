@@ -127,6 +127,7 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Remove now what need not be kept; the service does so every hour."""
+    from ingester import log as logs
     from ingester.retention.keeper import Keeper
     from ingester.store.database import now
     from ingester.store.datastore import DataStore
@@ -135,6 +136,8 @@ def run(
         if tenant is not None:
             site.tenants.get(tenant)
         settings = site.settings
+        # What goes is printed and recorded; the log says what went wrong.
+        logs.configure(settings.log_format, "WARNING")
         keeper = Keeper(site.ledger, site.directory, settings.retention, lambda: DataStore.open(settings.data_url))
         found: list[dict[str, Any]] = []
         files = size = 0

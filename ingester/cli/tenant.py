@@ -111,10 +111,12 @@ def purge(
     as_json: Json = False,
 ) -> None:
     """Remove everything of a customer for good: files, records, imports, keys and feeds. Refused under legal hold."""
+    from ingester import log
     from ingester.retention.purge import Purge
     from ingester.store.retention import Retention
 
     with opened(data_dir) as site:
+        log.configure(site.settings.log_format, "WARNING")
         work = Purge(site.ledger, lambda: site.store, site.directory, name)
         found = work.inventory()
         holds = Retention(site.ledger, site.settings.retention).holds(name)

@@ -49,6 +49,7 @@ def test_a_feed_says_nothing_that_it_need_not() -> None:
         "on_repeated": RepeatHandling.SKIP,
         "on_renamed": RepeatHandling.SKIP,
         "on_revised": RepeatHandling.IMPORT,
+        "complete_on": None,
     }
     assert found.tenant == "acme"
 
