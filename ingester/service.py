@@ -70,8 +70,10 @@ class Service:
         grace = timedelta(seconds=settings.sftp.visible_grace_seconds)
         self._intake = Intake(self.ledger, router, self.directory)
         self._folder_watch = FolderWatch(self.ledger, self._intake, router, self.directory, settings.folder)
-        keeper = Keeper(self.ledger, self.directory, settings.retention, lambda: DataStore.open(settings.data_url))
-        self._clock = Clock(self.ledger, self.directory, grace, keeper)
+        self._keeper = Keeper(
+            self.ledger, self.directory, settings.retention, lambda: DataStore.open(settings.data_url)
+        )
+        self._clock = Clock(self.ledger, self.directory, grace, self._keeper)
         self._workers = Workforce(settings, self._rules, Queue(self.ledger))
         try:
             self._host_keys = ensure_host_keys(self.directory.host_keys)
@@ -118,6 +120,7 @@ class Service:
             await self._server.stop()
             await asyncio.to_thread(self._folder_watch.stop)
             await asyncio.to_thread(self._clock.stop)
+            self._keeper.close()
             await asyncio.to_thread(self._intake.stop)
             await asyncio.to_thread(self._workers.stop)
             self.ledger.close()

@@ -171,7 +171,7 @@ class FolderWatch:
             # What came into a folder before we listened to it was not heard.
             if self._listen(inbox) or inbox.aside:
                 inbox.scan(at)
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001 -- one inbox's trouble is not the others'; it is looked at again
             log.warning("inbox_not_read", tenant=inbox.tenant, error=str(error))
         took = time.monotonic() - at
         often = self._settings.poll_seconds if inbox.polled else self._settings.rescan_seconds

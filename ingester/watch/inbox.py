@@ -146,7 +146,7 @@ class Inbox:
         try:
             with tree.opened(self.root, place[0]) as folder:
                 facts = tree.look(folder, place[1])
-        except (FileNotFoundError, NotADirectoryError):
+        except OSError:
             facts = None
         if facts is None:
             if not (place in self.waiting and self.waiting[place].busy):

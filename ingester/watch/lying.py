@@ -54,7 +54,7 @@ class _Old:
     def subject(self) -> str:
         """What tells it from every other file, for ever."""
         _, size, modified, _ = self.facts
-        return os.fsencode(f"{tree.joined(*self.place)}:{size}:{modified}").decode(errors="replace")
+        return f"{_readable(tree.joined(*self.place))}:{size}:{modified}"
 
 
 class Lying:
@@ -74,7 +74,11 @@ class Lying:
                 open_alerts.setdefault(tenant, set()).add((AlertKind(kind), subject))
         looks: Counter[tuple[str, Place, Facts]] = Counter()
         for inbox in inboxes:
-            old = self._old(inbox, at)
+            try:
+                old = self._old(inbox, at)
+            except OSError as error:
+                log.warning("inbox_not_read", tenant=inbox.tenant, error=str(error))
+                continue
             for each in old:
                 key = (inbox.tenant, each.place, each.facts)
                 looks[key] = self._looks[key] + 1
@@ -100,7 +104,7 @@ class Lying:
             place = (folder, entry.name)
             if (of := inbox.marked_by(place)) is not None:
                 if age >= timedelta(seconds=self._settings.marker_seconds) and not _is_there(inbox, of):
-                    message = f"The done-marker {entry.name} lies in the inbox without its file"
+                    message = f"The done-marker {_readable(entry.name)} lies in the inbox without its file"
                     found.append(_Old(place, facts, AlertKind.ORPHAN_MARKER, message, goes=True))
             elif age >= _ALERT:
                 found.append(_stale(inbox, place, facts))
@@ -112,20 +116,17 @@ class Lying:
 
     def _remove(self, inbox: Inbox, each: _Old, at: datetime) -> bool:
         folder, name = each.place
-        with self._ledger.writing() as session:
-            if "" in held(session, inbox.tenant):
-                return False
-            what = os.fsencode(tree.joined(folder, name)).decode(errors="replace")
-            record(
-                session, tenant=inbox.tenant, place="inbox", what=what, policy="left for a week", at=at,
-                size=each.facts[1],
-            )  # fmt: skip
+        what = _readable(tree.joined(folder, name))
         try:
-            with tree.opened(inbox.root, folder) as here:
-                if tree.look(here, name) == each.facts:
-                    os.unlink(name, dir_fd=here)
-        except (FileNotFoundError, NotADirectoryError):
-            pass
+            with self._ledger.writing() as session, tree.opened(inbox.root, folder) as here:
+                if "" in held(session, inbox.tenant) or tree.look(here, name) != each.facts:
+                    return False
+                size, policy = each.facts[1], "left for a week"
+                record(session, tenant=inbox.tenant, place="inbox", what=what, policy=policy, at=at, size=size)
+                os.unlink(name, dir_fd=here)
+        except OSError as error:
+            log.warning("not_removed", tenant=inbox.tenant, file=name, error=str(error))
+            return False
         log.info("inbox_file_removed", tenant=inbox.tenant, file=name, bytes=each.facts[1], reason=each.kind.value)
         return True
 
@@ -145,11 +146,16 @@ class Lying:
 
 
 def _stale(inbox: Inbox, place: Place, facts: Facts) -> _Old:
-    name = place[1]
+    name = _readable(place[1])
     if is_unfinished(name):
         return _Old(place, facts, AlertKind.STALE_UPLOAD, f"{name} lies in the inbox unfinished", goes=True)
     why = "and waits for its done-marker" if inbox.is_awaited(place) else "and cannot be taken"
     return _Old(place, facts, AlertKind.STALE_UPLOAD, f"{name} lies in the inbox {why}", goes=False)
+
+
+def _readable(name: str) -> str:
+    """A name as a database can keep it: with something else for bytes that are no text."""
+    return os.fsencode(name).decode(errors="replace")
 
 
 def _is_there(inbox: Inbox, place: Place) -> bool:

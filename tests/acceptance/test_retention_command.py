@@ -40,10 +40,10 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 def command(engine: Engine) -> Command:
     def run(*words: str) -> str:
         result: Result = CliRunner().invoke(app, [*words, "--data-dir", str(engine.directory.root)])
+        structlog.reset_defaults()
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         assert result.exit_code == 0, result.output
-        structlog.reset_defaults()
         return result.stdout
 
     return run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -117,10 +118,12 @@ def test_a_file_that_waits_for_its_marker_or_cannot_be_taken_is_told_of_and_neve
 ) -> None:
     (inbox.root / "items.csv").touch()
     (inbox.root / "stuck.csv").touch()
+    (inbox.root / os.fsdecode(b"\xff.csv")).touch()
     for_a_week(lying, inbox)
     assert [alert.message for alert in told(engine)] == [
         "items.csv lies in the inbox and waits for its done-marker",
         "stuck.csv lies in the inbox and cannot be taken",
+        "\N{REPLACEMENT CHARACTER}.csv lies in the inbox and cannot be taken",
     ]
     assert (inbox.root / "items.csv").exists()
     assert (inbox.root / "stuck.csv").exists()
