@@ -26,6 +26,7 @@ The map, in the order in which a file meets the parts::
     ruleset/        rule files read into frozen values, every mistake reported at once; overlays of tenants, drafts
     domain/         plain values and errors; no I/O
     recovery.py     what a crash left is finished, queued again or removed
+    retention/      what is removed when it need not be kept any more, legal holds, the purge of a tenant
     tenancy.py      what a tenant finds when it logs in, and its own rules
     service.py      the composition root, built from settings.py, directory.py and log.py;  role.py: its parts
     supervision.py  readiness, watchdog and sockets, as systemd has them
@@ -36,8 +37,8 @@ The map, in the order in which a file meets the parts::
     arrow_alone.py  keeps pandas out of processes that see no frames
 
 Imports point one way, and CI checks it: cli → (service, doctor) → (watch, schedule, workforce, monitor) → worker →
-(pipeline, intake, decision, recovery, tenancy) → (phases, routing, feed, queue, wake) → outbox → spill → consequence →
-expectation → alert → notify → store → (formats, checks) → ruleset → domain. `sftp_server` imports nothing of this
-package; only `watch`, `service` and `doctor` import it. Arrow loads under the worker and the one-shot commands only,
-boto3 where there are S3 inboxes, so that a listener stays small.
+(pipeline, intake, decision, recovery, tenancy, retention) → (phases, routing, feed, queue, wake) → outbox → spill →
+consequence → expectation → alert → notify → store → (formats, checks) → ruleset → domain. `sftp_server` imports nothing
+of this package; only `watch`, `service` and `doctor` import it. Arrow loads under the worker and the one-shot commands
+only, boto3 where there are S3 inboxes, so that a listener stays small.
 """

@@ -18,7 +18,14 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from ingester.domain import duration, window
 from ingester.domain.errors import UsageError
 from ingester.domain.name import refuse_odd_source
-from ingester.domain.status import REMOVAL_GUARD_PERCENT, Action, DuplicateHandling, HoldHandling, RepeatHandling
+from ingester.domain.status import (
+    REMOVAL_GUARD_PERCENT,
+    Action,
+    CompleteOn,
+    DuplicateHandling,
+    HoldHandling,
+    RepeatHandling,
+)
 from ingester.expectation.timetable import Timetable
 from ingester.expectation.words import Expects
 from ingester.ruleset.choice import choose, refuse_senseless
@@ -32,7 +39,7 @@ WORDS = (
     *("duplicate_handling", "empty_erases", "removal_guard_percent"),
     *("on_repeated", "on_renamed", "on_revised", "on_hold"),
     *("schedule", "window_seconds", "blackout", "settle_seconds", "priority", "time_limit_seconds"),
-    "expects",
+    *("expects", "complete_on"),
 )
 
 
@@ -76,6 +83,7 @@ class Declared(BaseModel):
     #: Accepted so that a printed list can be applied again; whether a feed is paused is not its declaration's business.
     paused_at: datetime | None = None
     expects: Expects | None = None
+    complete_on: CompleteOn | None = None
     #: Accepted so that a printed list can be applied again; the ledger knows better.
     created_at: datetime | None = None
     next_due_at: datetime | None = None

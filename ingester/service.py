@@ -27,6 +27,7 @@ from ingester.monitor.monitor import Monitor
 from ingester.notify.delivery import Delivery
 from ingester.notify.send import Sender
 from ingester.queue import Queue, worker_name
+from ingester.retention.keeper import Keeper
 from ingester.role import EVERY, Role, http_port
 from ingester.routing import Router
 from ingester.ruleset.shipped import in_force
@@ -47,7 +48,8 @@ from sftp_server import Event, HostKey, HostKeyError, Limits, Server, ensure_hos
 
 log = structlog.get_logger()
 
-_SWEEP_SECONDS = 3600.0
+_TELL_SECONDS = 300.0
+_KEEP_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,9 @@ class Service:
         # Whoever is alone needs one clock only.
         self._clock = self._clock_of("scheduler") if Role.SCHEDULER in roles else None
         self._watch_clock = self._clock_of("watcher") if Role.WATCHER in roles and not self._alone else self._clock
+        self._keeper = Keeper(
+            self.ledger, self.directory, settings.retention, partial(DataStore.open, settings.data_url)
+        )
         self._schedule()
         self._delivery = self._notify() if Role.SCHEDULER in roles else None
         self._folder_watch: FolderWatch | None = None
@@ -152,8 +157,9 @@ class Service:
         if self._clock is None:
             return
         Upkeep(self.ledger, self.directory, self._grace).join(self._clock)
+        self._clock.every(_KEEP_SECONDS, self._keeper.work)
         if not self._alone:
-            self._clock.every(_SWEEP_SECONDS, self._sweep)
+            self._clock.every(_TELL_SECONDS, self._tell)
 
     def _notify(self) -> Delivery:
         sender = Sender(self._settings.notify, self._settings.smtp, self.directory.secrets)
@@ -163,15 +169,16 @@ class Service:
         """What looks for files; two processes that did would bring them twice."""
         clock = self._watch_clock
         assert clock is not None
-        folder = FolderWatch(self.ledger, self._intake, self.directory, self._settings.folder, lambda: clock.leads)
-        buckets = S3Watch(self.ledger, self._intake, self._router, self.directory, self._settings.s3)
+        doors = (self.ledger, self._intake, self._router, self.directory)
+        folder = FolderWatch(*doors, self._settings.folder, lambda: clock.leads)
+        buckets = S3Watch(*doors, self._settings.s3)
         clock.every(1.0, buckets.tick)
         return folder, buckets
 
-    def _sweep(self) -> None:
+    def _tell(self) -> None:
+        """Show what a process that died could not."""
         store = DataStore.open(self._settings.data_url)
         try:
-            recovery.sweep(self.ledger, store, self.directory)
             recovery.tell(self.ledger, store, self.directory)
         finally:
             store.close()
@@ -262,6 +269,7 @@ class Service:
         return self._intake.is_alive if serves else True
 
     def _stopped(self) -> None:
+        self._keeper.close()
         self.ledger.close()
         os.close(self._lock)
 

@@ -25,6 +25,8 @@ from pydantic_settings import (
 )
 
 from ingester.domain.errors import ConfigurationError
+from ingester.domain.name import is_unfinished
+from ingester.domain.status import CompleteOn
 
 
 class SftpSettings(BaseModel):
@@ -58,10 +60,46 @@ class FolderSettings(BaseModel):
     """The watch on the tenants' physical inbox folders."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    #: Events are hints; a full look happens this often.
-    rescan_seconds: float = Field(default=2.0, gt=0)
-    #: A file is complete when its size and time have not changed for this long.
+    #: How a file shows that its writer is done, where neither its feed nor its tenant says otherwise.
+    complete_on: CompleteOn = CompleteOn.STABLE
+    #: A file is stable when its size and times have not changed for this long.
     settle_seconds: float = Field(default=1.0, ge=0)
+    #: What a done-marker's name adds to that of its file.
+    marker_suffixes: tuple[str, ...] = (".done", ".ok")
+    #: A done-marker that has lain for so long without its file raises an alert.
+    marker_seconds: float = Field(default=3600.0, ge=0)
+    #: Whether the kernel is asked for events; network filesystems have none and are polled in any case.
+    events: bool = True
+    #: Events are hints; a full look happens this often.
+    rescan_seconds: float = Field(default=30.0, gt=0)
+    #: Where there are no events, this often.
+    poll_seconds: float = Field(default=2.0, gt=0)
+
+    @field_validator("marker_suffixes")
+    @classmethod
+    def _suffixes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        odd = [suffix for suffix in value if len(suffix) < 2 or "/" in suffix or is_unfinished(f"x{suffix}")]
+        if odd or not value:
+            raise ValueError(f"{', '.join(map(repr, odd)) or 'none'}: not the end of a done-marker's name")
+        return value
+
+
+class RetentionSettings(BaseModel):
+    """For how many days what is kept; without a number, for ever. Tenants may have their own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    #: Originals of imports that have ended.
+    archive_days: int | None = Field(default=None, ge=0)
+    #: Status files and reports.
+    outbox_days: int | None = Field(default=None, ge=0)
+    #: Files whose import failed; afterwards it can no longer be tried again.
+    quarantine_days: int | None = Field(default=None, ge=0)
+    #: What the ledger knows of imports that have ended.
+    history_days: int | None = Field(default=None, ge=0)
+    #: What nobody knows or needs any more in the spool, such as a crash may leave.
+    spool_days: int = Field(default=7, ge=1)
+    #: The record of what was removed.
+    removals_days: int = Field(default=730, ge=1)
 
 
 class S3Settings(BaseModel):
@@ -157,6 +195,7 @@ class Settings(BaseSettings):
     worker: WorkerSettings = WorkerSettings()
     smtp: SmtpSettings = SmtpSettings()
     notify: NotifySettings = NotifySettings()
+    retention: RetentionSettings = RetentionSettings()
 
     @property
     def ledger_url(self) -> str:

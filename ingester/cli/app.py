@@ -18,6 +18,7 @@ from ingester.cli import (
     imports,
     notify,
     oneshot,
+    retention,
     rules,
     s3,
     serve,
@@ -73,6 +74,7 @@ app.add_typer(s3.app, name="s3")
 app.add_typer(imports.app, name="imports")
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(notify.app, name="notify")
+app.add_typer(retention.app, name="retention")
 app.add_typer(rules.app, name="rules")
 app.add_typer(database.app, name="db")
 app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)

@@ -21,7 +21,14 @@ from ingester.cli.options import (
     print_table,
 )
 from ingester.domain.errors import UsageError
-from ingester.domain.status import REMOVAL_GUARD_PERCENT, Action, DuplicateHandling, HoldHandling, RepeatHandling
+from ingester.domain.status import (
+    REMOVAL_GUARD_PERCENT,
+    Action,
+    CompleteOn,
+    DuplicateHandling,
+    HoldHandling,
+    RepeatHandling,
+)
 from ingester.domain.window import IMMEDIATE
 
 if TYPE_CHECKING:
@@ -101,6 +108,10 @@ def add(
     holidays: Annotated[
         str | None, typer.Option(help="Nothing is due on the public holidays of DE, DE-BY or XNYS.")
     ] = None,
+    complete_on: Annotated[
+        CompleteOn | None,
+        typer.Option(help="How its files in an inbox folder are known to be complete. Default: as its tenant says."),
+    ] = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
@@ -137,6 +148,7 @@ def add(
             holidays=holidays,
         )
         or None,
+        complete_on=complete_on,
     )
     with opened(data_dir) as site:
         feed = declared.feed(site.tenants.get(tenant), site.rules)

@@ -1,6 +1,7 @@
-"""The ledger's tables: tenants, their keys, feeds and S3 inboxes; drops, imports, attempts; alerts and notifications.
+"""The ledger's tables. Rows only, no behaviour.
 
-Rows only, no behaviour.
+Tenants with their keys, feeds and S3 inboxes; drops, imports, attempts; alerts and notifications; legal holds and what
+was removed; totals.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from ingester.domain.status import (
     REMOVAL_GUARD_PERCENT,
     Action,
     AfterImport,
+    CompleteOn,
     DuplicateHandling,
     HoldHandling,
     Origin,
@@ -95,6 +97,12 @@ class Tenant(LedgerTable, table=True):
     served_at: datetime | None = _moment(nullable=True)
     #: Set while nothing of it may start; it can upload all the same.
     paused_at: datetime | None = _moment(nullable=True)
+    #: How files in its inbox folder are known to be complete; None: as the settings say.
+    complete_on: CompleteOn | None = _word(CompleteOn, nullable=True)
+    #: For how many days what of it is kept, `{"archive": 30, "outbox": null}`; null is for ever, absent as set.
+    retention: dict[str, int | None] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    #: Set while everything of it is being removed for good.
+    purging_at: datetime | None = _moment(nullable=True)
     #: Set when the tenant was removed: it may no longer log in; its history stays.
     removed_at: datetime | None = _moment(nullable=True)
 
@@ -155,6 +163,8 @@ class Feed(LedgerTable, table=True):
     paused_at: datetime | None = _moment(nullable=True)
     #: When its drops are due and how large they are, in the words of `ingester.expectation`.
     expects: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+    #: How its files in an inbox folder are known to be complete; None: as its tenant says.
+    complete_on: CompleteOn | None = _word(CompleteOn, nullable=True)
     created_at: datetime = _moment()
 
 
@@ -185,6 +195,8 @@ class Drop(LedgerTable, table=True):
     shown_folder: str
     shown_name: str
     landed_at: datetime = _moment()
+    #: When its bytes were removed, as the tenant's retention says.
+    removed_at: datetime | None = _moment(nullable=True)
 
 
 class Import(LedgerTable, table=True):
@@ -194,6 +206,7 @@ class Import(LedgerTable, table=True):
     __table_args__ = (
         UniqueConstraint("tenant", "short_id"),
         Index("imports_status", "status", "tenant", "rank", "sequence"),
+        Index("imports_ended", "tenant", "completed_at"),
         Index("imports_feed", "tenant", "feed", "sequence"),
         Index("imports_series", "tenant", "catalogue", "entity", "source", "sequence"),
         # A sequence number is never given twice, even after old imports were purged.
@@ -450,6 +463,42 @@ class Notification(LedgerTable, table=True):
     ended_at: datetime | None = _moment(nullable=True)
     #: Why the last attempt failed; never a secret.
     error: str | None = None
+
+
+class LegalHold(LedgerTable, table=True):
+    """While it is there, nothing of a tenant, or nothing of one of its imports, is removed."""
+
+    __tablename__: ClassVar[str] = "legal_holds"
+    __table_args__ = (UniqueConstraint("tenant", "import_id"),)
+    id: int | None = Field(default=None, primary_key=True)
+    tenant: str = _tenant()
+    #: Empty where it is about everything of the tenant: a null would not be unique.
+    import_id: str = ""
+    reason: str = ""
+    placed_at: datetime = _moment()
+
+
+class Removal(LedgerTable, table=True):
+    """One entry of the record of what was removed. It outlives its tenant, and so refers to nothing."""
+
+    __tablename__: ClassVar[str] = "removals"
+    __table_args__ = (
+        Index("removals_tenant", "tenant", "id"),
+        Index("removals_moment", "removed_at"),
+        {"sqlite_autoincrement": True},
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    tenant: str
+    #: `archive`, `outbox`, `quarantine`, `history`, `spool`, `inbox`, or `tenant` for a purge.
+    place: str
+    #: A file's name, or in words what it was.
+    what: str
+    import_id: str | None = None
+    files: int = 0
+    size: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+    #: Why: `archive 30 days`, `purge`.
+    policy: str
+    removed_at: datetime = _moment()
 
 
 class Total(LedgerTable, table=True):

@@ -20,7 +20,9 @@ pytestmark = pytest.mark.slow
 ITEMS = "external_id,label,stock\nA,Alpha,1\nB,Beta,2\nC,Gamma,x\n"
 
 LANDING = [point for point in fault.POINTS if point.startswith("landing.")]
-WORKING = [point for point in fault.POINTS if not point.startswith(("landing.", "s3."))]
+#: What only a file from an inbox folder passes.
+TAKING = [point for point in fault.POINTS if point.startswith("taking.")]
+WORKING = [point for point in fault.POINTS if not point.startswith(("landing.", "taking.", "s3.", "purge."))]
 
 
 def upload(tenant: Tenant) -> bool:
@@ -89,7 +91,7 @@ def test_a_power_cut_while_an_upload_lands(fragile: FragileService, point: str) 
 
 # The way into the ledger is the same as an upload's, so once is enough.
 @pytest.mark.parametrize("shared", ["sqlite"], indirect=True)
-@pytest.mark.parametrize("point", LANDING)
+@pytest.mark.parametrize("point", [*LANDING, *TAKING])
 def test_a_power_cut_while_a_folder_drop_lands(fragile: FragileService, point: str) -> None:
     tenant = fragile.new_tenant()
     fragile.die_at(point)
