@@ -147,24 +147,24 @@ class Service:
             loop.add_signal_handler(number, stop.set)
         async with contextlib.AsyncExitStack() as parts:
             parts.callback(self._stopped)
-            port = await self._start(parts)
-            ready = Ready(self._settings.sftp.host, port, self._host_keys)
+            host, port = await self._start(parts)
+            ready = Ready(host, port, self._host_keys)
             if self._alone:
                 self._announce(ready)
                 parts.callback(partial(self.directory.announcement.unlink, missing_ok=True))
             alive = asyncio.create_task(supervision.keep_alive(self._is_well))
             parts.callback(alive.cancel)
-            parts.callback(supervision.say, "STOPPING=1")
+            parts.callback(supervision.say, "STOPPING=1", "STATUS=Finishing what is under way")
             parts.callback(log.info, "stopping")
-            supervision.say("READY=1", f"STATUS={' '.join(sorted(self._roles))}")
+            supervision.say("READY=1", f"STATUS=At work: {', '.join(sorted(self._roles))}")
             on_ready(ready)
             log.info("ready", roles=sorted(self._roles), sftp_port=port, data_dir=str(self.directory.root))
             if self._workers is not None:
                 await self._workers.watch(stop)
             await stop.wait()
 
-    async def _start(self, parts: contextlib.AsyncExitStack) -> int | None:
-        """Start every part there is; `parts` takes them down in the opposite order. Returns the SFTP port."""
+    async def _start(self, parts: contextlib.AsyncExitStack) -> tuple[str, int | None]:
+        """Start every part there is; `parts` takes them down in the opposite order. Returns the SFTP host and port."""
         if self._workers is not None:
             self._workers.start()
             parts.push_async_callback(asyncio.to_thread, self._workers.stop)
@@ -175,23 +175,26 @@ class Service:
             if part is not None:
                 part.start()
                 parts.push_async_callback(asyncio.to_thread, part.stop)
-        if self._server is None:
-            return None
         host, port = self._settings.sftp.host, self._settings.sftp.port
+        if self._server is None:
+            return host, None
+        listening = supervision.listening_socket()
+        if listening is not None:
+            host = listening.getsockname()[0]
         try:
-            port = await self._server.start(listening=supervision.listening_socket())
+            port = await self._server.start(listening=listening)
         except OSError as error:
             raise ConfigurationError(
                 f"cannot listen on {host} port {port}: {error.strerror or error}",
                 fix="Stop what uses the port, or choose another with --sftp-port.",
             ) from error
         parts.push_async_callback(self._server.stop)
-        return port
+        return host, port
 
     def _is_well(self) -> bool:
         """Whether every part is at work, as far as can be told without waiting."""
-        serves = self._server is not None or self._folder_watch is not None
-        return self._intake.is_alive if serves else True
+        lands = self._intake if self._server is not None or self._folder_watch is not None else None
+        return all(part.is_alive for part in (lands, self._folder_watch, self._clock) if part is not None)
 
     def _stopped(self) -> None:
         self.ledger.close()

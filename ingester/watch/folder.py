@@ -70,6 +70,11 @@ class FolderWatch:
             log.warning("folder_watch_without_events", error=str(error))
         self._thread.start()
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether inboxes are looked at."""
+        return self._thread.is_alive()
+
     def stop(self) -> None:
         """Stop watching; a file being copied is landed first."""
         self._stopping.set()
