@@ -114,7 +114,7 @@ class Settings(BaseSettings):
 
 
 def _credentials(settings_cls: type[BaseSettings]) -> tuple[PydanticBaseSettingsSource, ...]:
-    """What systemd hands over in files named as the variables are; where it has none, its folder may not be readable."""
+    """What systemd hands over in files named as the variables are. Where it has none, its folder may be unreadable."""
     folder = os.environ.get("CREDENTIALS_DIRECTORY", "")
     readable = folder and os.access(folder, os.R_OK | os.X_OK)
     return (SecretsSettingsSource(settings_cls, secrets_dir=folder),) if readable else ()

@@ -68,9 +68,11 @@ def listening_socket() -> socket.socket | None:
         )
     os.set_inheritable(_FIRST_DESCRIPTOR, False)
     found = socket.socket(fileno=_FIRST_DESCRIPTOR)
-    if found.family not in (socket.AF_INET, socket.AF_INET6) or not found.getsockopt(
+    listens = found.family in (socket.AF_INET, socket.AF_INET6) and found.getsockopt(
         socket.SOL_SOCKET, socket.SO_ACCEPTCONN
-    ):
+    )
+    if not listens:
+        found.close()
         raise ConfigurationError(
             "systemd handed over a socket that does not listen for TCP", fix="Use ListenStream= with a port, Accept=no."
         )

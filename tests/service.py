@@ -31,6 +31,8 @@ class Service:
             "HOME": str(scratch),
             "LANG": "C.UTF-8",
             "INGESTER_DATA_DIR": str(self.data_dir),
+            # The program is to be the one that these tests found, where that is not the installed one.
+            **{name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ},
         }
         if rules:
             self._environment["INGESTER_RULES_DIRS"] = os.pathsep.join(map(str, rules))
