@@ -129,7 +129,7 @@ def test_the_sftp_server_gets_the_one_socket_that_outlives_it() -> None:
     assert port.name in server.words("After")
 
 
-def test_a_service_may_do_no_more_than_its_unit_says() -> None:
+def test_a_service_may_do_no_more_than_its_unit_says(tmp_path: Path) -> None:
     """What the other tests are confined by does confine: here a process finds each thing forbidden."""
     tries = textwrap.dedent("""
         import ctypes, mmap, os, resource, socket
@@ -153,10 +153,14 @@ def test_a_service_may_do_no_more_than_its_unit_says() -> None:
         mmap.mmap(-1, 4096).close()
     """)
     confinement = Confinement(next(unit for unit in SERVICES if unit.name == "ingester-worker.service"))
-    with Path(os.devnull).open() as nothing:
-        done = subprocess.run(
-            [sys.executable, "-ISc", tries], stdin=nothing, capture_output=True, text=True, preexec_fn=confinement.enter
-        )
+    done = subprocess.run(
+        [sys.executable, "-ISc", tries],
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        preexec_fn=confinement.enter,
+    )
     assert done.returncode == 0, done.stderr
 
 
