@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import secrets
@@ -15,10 +16,11 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
-from ingester.domain.errors import ConfigurationError
+from ingester.domain.errors import ConfigurationError, TransientError
 
 #: Workers end with their parent; this is how long that may take.
 _WORKERS_END_SECONDS = 15.0
+_PASSING = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE}
 
 
 def sync_folder(folder: Path) -> None:
@@ -156,8 +158,11 @@ class DataDirectory:
             probe.touch()
             probe.unlink()
         except OSError as error:
+            trouble = f"the data directory {self.root} cannot be written: {error.strerror}"
+            if error.errno in _PASSING:
+                raise TransientError(trouble) from error
             raise ConfigurationError(
-                f"the data directory {self.root} cannot be written: {error.strerror}",
+                trouble,
                 fix="Create it for this user, or choose another with --data-dir or INGESTER_DATA_DIR.",
             ) from error
 

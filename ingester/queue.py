@@ -144,8 +144,10 @@ class Queue:
         with self._ledger.writing() as session:
             return _end(session, job, Status.QUEUED, "retried", error=error, due_at=now() + after)
 
-    def recover(self, *, process: int | None = None, everything: bool = False) -> Sequence[str]:
+    def recover(self, *, process: int | None = None, everything: bool = False, stopped: bool = False) -> Sequence[str]:
         """Queue again what dead workers left: those with an expired lease, of one process here, or simply all.
+
+        `stopped` says that they were made to end: it was not the import that killed them.
 
         Returns the ids of the imports. Whether such an import was already applied is for the next worker to see.
         """
@@ -157,7 +159,7 @@ class Queue:
         with self._ledger.writing() as session:
             lost = session.exec(statement).all()
             for job in lost:
-                _end(session, job, Status.QUEUED, "interrupted" if everything else "lost")
+                _end(session, job, Status.QUEUED, "interrupted" if everything or stopped else "lost")
             return [job.id for job in lost]
 
     def approve(self, job: Import, tell: Tell = _tell_nobody) -> None:

@@ -1,8 +1,8 @@
 """What a crash may have left is finished, queued again or removed.
 
 Whoever is alone on the data directory, as `ingester up` is, judges everything at start-up. Where several processes
-share it, nothing is touched that a living one may be writing: leases run out, the scheduler tells what nobody else will,
-and what lies in the spool is a matter of `retention/`.
+share it, nothing is touched that a living one may be writing: leases run out, the scheduler tells what nobody else
+will, and what lies in the spool is a matter of `retention/`.
 """
 
 from __future__ import annotations

@@ -210,18 +210,18 @@ class Service:
             parts.callback(self._stopped)
             metrics = self._monitor.start(loop)
             parts.push_async_callback(asyncio.to_thread, self._monitor.stop)
-            port = await self._start(parts)
-            ready = Ready(self._settings.sftp.host, metrics, port, self._host_keys)
+            host, port = await self._start(parts)
+            ready = Ready(host, metrics, port, self._host_keys)
             if self._alone:
                 self._announce(ready)
                 parts.callback(partial(self.directory.announcement.unlink, missing_ok=True))
             alive = asyncio.create_task(supervision.keep_alive(self._is_well))
             parts.callback(alive.cancel)
-            parts.callback(supervision.say, "STOPPING=1")
+            parts.callback(supervision.say, "STOPPING=1", "STATUS=Finishing what is under way")
             parts.callback(log.info, "stopping")
             parts.callback(self._monitor.draining)
             self._monitor.ready()
-            supervision.say("READY=1", f"STATUS={' '.join(sorted(self._roles))}")
+            supervision.say("READY=1", f"STATUS=At work: {', '.join(sorted(self._roles))}")
             on_ready(ready)
             where = {"sftp_port": port, "http_port": metrics, "data_dir": str(self.directory.root)}
             log.info("ready", roles=sorted(self._roles), **where)
@@ -230,14 +230,16 @@ class Service:
             await stop.wait()
         log.info("stopped")
 
-    async def _start(self, parts: contextlib.AsyncExitStack) -> int | None:
-        """Start every part there is; `parts` takes them down, those first that bring something. Returns the SFTP port.
+    async def _start(self, parts: contextlib.AsyncExitStack) -> tuple[str, int | None]:
+        """Start every part there is; `parts` takes them down, those first that bring something.
 
-        Listening comes before all that would have to be told if it cannot be done.
+        Returns where SFTP is. Listening comes before all that would have to be told if it cannot be done.
         """
         if self._server is not None or self._folder_watch is not None:
             self._intake.start()
-        port = await self._listen(self._server) if self._server is not None else None
+        where: tuple[str, int | None] = (self._settings.sftp.host, None)
+        if self._server is not None:
+            where = await self._listen(self._server)
         if self._workers is not None:
             self._workers.start()
             parts.push_async_callback(asyncio.to_thread, self._workers.stop)
@@ -251,12 +253,15 @@ class Service:
                 parts.push_async_callback(asyncio.to_thread, part.stop)
         if self._server is not None:
             parts.push_async_callback(self._server.stop)
-        return port
+        return where
 
-    async def _listen(self, server: Server) -> int:
+    async def _listen(self, server: Server) -> tuple[str, int]:
         host, port = self._settings.sftp.host, self._settings.sftp.port
+        listening = supervision.listening_socket()
+        if listening is not None:
+            host = listening.getsockname()[0]
         try:
-            return await server.start(listening=supervision.listening_socket())
+            return host, await server.start(listening=listening)
         except OSError as error:
             raise ConfigurationError(
                 f"cannot listen on {host} port {port}: {error.strerror or error}",
@@ -265,8 +270,10 @@ class Service:
 
     def _is_well(self) -> bool:
         """Whether every part is at work, as far as can be told without waiting."""
-        serves = self._server is not None or self._folder_watch is not None
-        return self._intake.is_alive if serves else True
+        lands = self._intake if self._server is not None or self._folder_watch is not None else None
+        return all(
+            part.is_alive for part in (lands, self._folder_watch, self._clock, self._watch_clock) if part is not None
+        )
 
     def _stopped(self) -> None:
         self._keeper.close()

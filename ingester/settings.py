@@ -1,4 +1,8 @@
-"""Settings: one frozen model per concern. Flags win over `INGESTER_*`, that over the TOML file, that over defaults."""
+"""Settings: one frozen model per concern. Flags win over `INGESTER_*`, that over the TOML file, that over defaults.
+
+A setting may also be a credential of systemd (`LoadCredential=ingester_database_url`), which only the service can read;
+it wins over the TOML file.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +24,7 @@ from pydantic_settings import (
     BaseSettings,
     NoDecode,
     PydanticBaseSettingsSource,
+    SecretsSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
@@ -226,9 +231,16 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Flags, then environment, then the file given with --config; no .env file is ever read."""
+        """Flags, then environment, then credentials, then the file given with --config; no .env file is ever read."""
         del dotenv_settings, file_secret_settings
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+        return init_settings, env_settings, *_credentials(settings_cls), TomlConfigSettingsSource(settings_cls)
+
+
+def _credentials(settings_cls: type[BaseSettings]) -> tuple[PydanticBaseSettingsSource, ...]:
+    """What systemd hands over in files named as the variables are. Where it has none, its folder may be unreadable."""
+    folder = os.environ.get("CREDENTIALS_DIRECTORY", "")
+    readable = folder and os.access(folder, os.R_OK | os.X_OK)
+    return (SecretsSettingsSource(settings_cls, secrets_dir=folder),) if readable else ()
 
 
 def load(config: Path | None = None, **flags: Any) -> Settings:

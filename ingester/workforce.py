@@ -10,6 +10,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import time
 from multiprocessing.context import ForkServerProcess
 
 import structlog
@@ -23,6 +24,8 @@ log = structlog.get_logger()
 
 #: What multiprocessing says of a process whose end nobody could see.
 _UNKNOWN = 255
+#: How long imports may go on after the service was told to end; what takes longer is done again by the next one.
+_DRAIN_SECONDS = 60.0
 
 
 def _work(settings: Settings, rules: RuleSet) -> None:
@@ -77,15 +80,19 @@ class Workforce:
                 await asyncio.wait_for(stop.wait(), timeout=0.5)
 
     def stop(self) -> None:
-        """Let each finish its import, then end."""
+        """Let each finish its import, then end; one that takes too long is killed, and its import queued again."""
         for process in self._processes:
             process.terminate()
+        deadline = time.monotonic() + _DRAIN_SECONDS
         for process in self._processes:
-            process.join(timeout=60)
+            process.join(timeout=max(0.0, deadline - time.monotonic()))
             if process.is_alive():
                 log.warning("worker_killed", pid=process.pid)
                 process.kill()
                 process.join()
+                # Otherwise a lease would have to expire, and a few restarts would put a long import aside as poison.
+                with contextlib.suppress(TransientError):
+                    self._queue.recover(process=process.pid, stopped=True)
 
 
 def _end_for_certain(process: ForkServerProcess) -> None:

@@ -204,7 +204,7 @@ def translated() -> Iterator[None]:
 
 
 def _translated(error: Exception, cause: BaseException | None) -> Exception:
-    text = str(cause).strip()
+    text = " ".join(str(cause).split())
     if type(cause).__module__.partition(".")[0] == "psycopg":
         import psycopg
 

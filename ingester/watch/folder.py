@@ -83,6 +83,11 @@ class FolderWatch:
             self._hints.start()
         self._thread.start()
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether inboxes are looked at."""
+        return self._thread.is_alive()
+
     def stop(self) -> None:
         """Stop watching; files being copied are landed first."""
         self._stopping.set()
