@@ -271,9 +271,8 @@ class Service:
     def _is_well(self) -> bool:
         """Whether every part is at work, as far as can be told without waiting."""
         lands = self._intake if self._server is not None or self._folder_watch is not None else None
-        return all(
-            part.is_alive for part in (lands, self._folder_watch, self._clock, self._watch_clock) if part is not None
-        )
+        parts = (lands, self._folder_watch, self._clock, self._watch_clock)
+        return all(part.is_alive for part in parts if part is not None)
 
     def _stopped(self) -> None:
         self._keeper.close()

@@ -100,7 +100,7 @@ class Tenant(LedgerTable, table=True):
     #: How files in its inbox folder are known to be complete; None: as the settings say.
     complete_on: CompleteOn | None = _word(CompleteOn, nullable=True)
     #: For how many days what of it is kept, `{"archive": 30, "outbox": null}`; null is for ever, absent as set.
-    retention: dict[str, int | None] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    retention: dict[str, int | None] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
     #: Set while everything of it is being removed for good.
     purging_at: datetime | None = _moment(nullable=True)
     #: Set when the tenant was removed: it may no longer log in; its history stays.

@@ -50,7 +50,7 @@ class Retention:
 
     def periods(self, tenant: Tenant | None = None) -> Periods:
         """How long what of a tenant is kept, by place; without one, how long where tenants say nothing."""
-        own = {} if tenant is None else tenant.retention
+        own = {} if tenant is None else tenant.retention or {}
         return {
             place: Period(own[place], own=True) if place in own else Period(getattr(self._settings, f"{place}_days"))
             for place in PLACES
@@ -65,7 +65,9 @@ class Retention:
         """Give a tenant periods of its own, None being for ever; for those in `default`, what the settings say."""
         with self._ledger.writing() as session:
             row = _tenant(session, tenant)
-            row.retention = {place: days for place, days in {**row.retention, **words}.items() if place not in default}
+            row.retention = {
+                place: days for place, days in {**(row.retention or {}), **words}.items() if place not in default
+            }
             session.add(row)
             return row
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ingester.role import Role
+from ingester.role import Role, http_port
 from ingester.settings import Settings
 from tests.confinement import Confinement
 from tests.unit_file import FOLDER, PROGRAM, Unit

@@ -15,7 +15,7 @@ def upgrade() -> None:
     words = sa.Enum("close", "rename", "stable", "marker", name="completeon", native_enum=False, length=20)
     for table in ("tenants", "feeds"):
         op.add_column(table, sa.Column("complete_on", words, nullable=True))
-    op.add_column("tenants", sa.Column("retention", sa.JSON(), nullable=False, server_default="{}"))
+    op.add_column("tenants", sa.Column("retention", sa.JSON(), nullable=True))
     op.add_column("tenants", sa.Column("purging_at", moment, nullable=True))
     op.add_column("drops", sa.Column("removed_at", moment, nullable=True))
     op.create_index("imports_ended", "imports", ["tenant", "completed_at"])
