@@ -212,6 +212,11 @@ class Queue:
         with self._ledger.reading() as session:
             return session.exec(statement).first() is not None
 
+    def is_pressing(self) -> bool:
+        """Whether something waits that may start now, or is kept waiting by something else than the clock."""
+        due = self.next_due()
+        return due is not None and due <= now()
+
     def next_due(self) -> datetime | None:
         """When the earliest queued import may be claimed; None when nothing is queued."""
         with self._ledger.reading() as session:

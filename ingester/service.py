@@ -190,7 +190,7 @@ class Service:
         if self._server is not None:
             self._monitor.check("host_keys", partial(health.host_keys, [key.path for key in self._host_keys]))
         if self._workers is not None:
-            self._monitor.watch_workers(self._workers.alive, self._settings.worker.processes)
+            self._monitor.watch_workers(self._workers.alive, self._workers.wanted)
         clock = self._clock
         if clock is not None:
             # Of several schedulers one leads, so that sums over all processes count nothing twice.

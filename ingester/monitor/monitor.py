@@ -68,11 +68,11 @@ class Monitor:
         """Be alive only if the landing thread gets on."""
         self.check("landing", partial(health.landing, busy_seconds), alive=True)
 
-    def watch_workers(self, alive: Callable[[], int], wanted: int) -> None:
+    def watch_workers(self, alive: Callable[[], int], wanted: Callable[[], int]) -> None:
         """Be ready only if there is a worker."""
-        self.check("workers", partial(health.workers, alive, wanted))
+        self.check("workers", lambda: health.workers(alive, wanted()))
         self.meter.gauge("ingester_workers_alive", "Worker processes that are alive.", alive)
-        self.meter.gauge("ingester_workers_wanted", "Worker processes that there should be.", lambda: wanted)
+        self.meter.gauge("ingester_workers_wanted", "Worker processes that there should be.", wanted)
 
     # --- its life --------------------------------------------------------------------------------------------------
 

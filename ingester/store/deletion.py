@@ -15,7 +15,7 @@ from sqlmodel import Session, col, select
 from ingester.store import database
 from ingester.store.data_tables import DataTable
 from ingester.store.datastore import DataStore
-from ingester.store.ledger_tables import Drop, Import, LedgerTable, Tenant
+from ingester.store.ledger_tables import Drop, Import, LedgerTable, Removal, S3Inbox, S3Object, Tenant
 
 #: Columns that only the table of an entity has all of.
 _ENTITY = {"tenant_id", "source", "import_id", "created_at", "updated_at"}
@@ -38,9 +38,16 @@ def delete_drops(session: Session, ids: Sequence[str]) -> None:
 
 
 def delete_tenant(session: Session, name: str) -> None:
-    """Delete a tenant and what refers to it."""
-    tenants = _table(Tenant)
-    _delete(session.connection(), tenants, tenants.c.name == name)
+    """Delete a tenant, what refers to it, and what only names it; the record of removals stays."""
+    connection, tenants = session.connection(), _table(Tenant)
+    seen = select(Drop.origin_ref).where(Drop.tenant == name)
+    inboxes = select(S3Inbox.id).where(S3Inbox.tenant == name)
+    # The inbox may be gone, or the object not landed.
+    session.exec(delete(S3Object).where(col(S3Object.ref).in_(seen) | col(S3Object.inbox_id).in_(inboxes)))
+    _delete(connection, tenants, tenants.c.name == name)
+    for table in LedgerTable.metadata.tables.values():
+        if "tenant" in table.c and table is not _table(Removal):
+            _delete(connection, table, table.c.tenant == name)
 
 
 def _delete(connection: Connection, table: Table, which: ColumnElement[bool], above: tuple[Table, ...] = ()) -> None:

@@ -1,10 +1,11 @@
-"""Stopping the worker processes: an import at work ends first, or is done again at no cost to it."""
+"""Worker processes: as many as there is work for; an import at work ends before they do, or is done again at no cost."""
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -53,6 +54,38 @@ def test_a_worker_told_to_stop_ends_its_import_unless_that_takes_too_long(
         assert stopping.is_alive()
     stopping.join(30)
     assert engine.job(job).status is Status.COMPLETED
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+async def test_workers_come_while_imports_wait_and_go_when_none_does(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workforce, "_LOOK_SECONDS", 0.05)
+    settings = load(data_dir=engine.directory.root, worker={"processes": 3, "poll_seconds": 0.1})
+    workers, stop = Workforce(settings, engine.rules, engine.queue), asyncio.Event()
+    workers.start()
+    assert workers.alive() == 1
+    watching = asyncio.create_task(workers.watch(stop))
+    try:
+        with writing(engine.store.engine).begin():
+            jobs = [engine.drop(f"{name}.csv", "external_id,label\nA,One\n") for name in ("item", "category", "remark")]
+            await until(lambda: workers.alive() == 3, "a worker for each")
+        await until(lambda: all(engine.job(job).status.ended for job in jobs), "the imports")
+        monkeypatch.setattr(workforce, "_QUIET_SECONDS", 0.2)
+        await until(lambda: workers.alive() == 1, "two of them to go")
+        assert workers.wanted() == 1
+    finally:
+        stop.set()
+        await watching
+        await asyncio.to_thread(workers.stop)
+
+
+async def until(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline, f"waited for {what}"
+        await asyncio.sleep(0.02)
 
 
 def wait_until(engine: Engine, import_id: str, status: Status) -> None:
