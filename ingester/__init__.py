@@ -11,7 +11,7 @@ The map, in the order in which a file meets the parts::
     feed.py         a tenant's feeds as an operator declares them, one or a whole file
     intake.py       the one door: a complete file becomes a durable drop with a queued import
     queue.py        claim, lease, heartbeat, order;  wake.py: nudging sleeping workers;  schedule/: the clocks
-    workforce.py    the worker processes;  nursery.py: what they are forked from;  worker.py: what runs in one
+    workforce.py    the worker processes;  worker.py: what runs in one
     expectation/    when a feed's drops are due and how large they are;  alert.py: what falls short of it
     consequence.py  what follows when an import ends: such alerts, and notifications
     notify/         telling people and programs, by mail, webhook or chat, from an outbox in the ledger
@@ -42,3 +42,12 @@ consequence → expectation → alert → notify → store → (formats, checks)
 of this package; only `watch`, `service` and `doctor` import it. Arrow loads under the worker and the one-shot commands
 only, boto3 where there are S3 inboxes, so that a listener stays small.
 """
+
+import sys as _sys
+
+if "structlog" not in _sys.modules and "rich" not in _sys.modules:
+    # It would load rich, for coloured tracebacks that nobody is shown: three megabytes in every process.
+    _sys.modules["rich"] = None  # type: ignore[assignment]  # what an import then finds is that there is none
+    import structlog as _structlog  # noqa: F401
+
+    del _sys.modules["rich"]

@@ -1,17 +1,12 @@
-"""The worker processes of one service: started, replaced when one dies, stopped. Loads none of what they load.
-
-They are forked from a process that has loaded it once (`nursery.py`), so that they share that memory.
-"""
+"""The worker processes of one service: started, replaced when one dies, stopped. Loads none of what they load."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import multiprocessing
-import os
-import signal
 import time
-from multiprocessing.context import ForkServerProcess
+from multiprocessing.context import SpawnProcess
 
 import structlog
 
@@ -22,12 +17,10 @@ from ingester.settings import Settings
 
 log = structlog.get_logger()
 
-#: How often workers are looked at.
-_LOOK_SECONDS = 0.5
+#: How often workers and the queue are looked at.
+_LOOK_SECONDS = 1.0
 #: A worker that had nothing to do for so long, and has others beside it, is let go.
 _QUIET_SECONDS = 60.0
-#: What multiprocessing says of a process whose end nobody could see.
-_UNKNOWN = 255
 #: How long imports may go on after the service was told to end; what takes longer is done again by the next one.
 _DRAIN_SECONDS = 60.0
 
@@ -49,12 +42,11 @@ class Workforce:
         self._settings = settings
         self._rules = rules
         self._queue = queue
-        # Never fork this process itself: it has threads and an event loop.
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["ingester.nursery"])
-        self._processes: list[ForkServerProcess] = []
+        # Never fork: this process has threads and an event loop.
+        self._context = multiprocessing.get_context("spawn")
+        self._processes: list[SpawnProcess] = []
         #: Those that were told to end, since there is nothing for them to do.
-        self._leaving: list[ForkServerProcess] = []
+        self._leaving: list[SpawnProcess] = []
         self._wanted = 1
         self._quiet_since = time.monotonic()
         self._living = 0
@@ -83,7 +75,6 @@ class Workforce:
             try:
                 for process in [process for process in self._processes if not process.is_alive()]:
                     log.error("worker_died", exit_code=process.exitcode)
-                    _end_for_certain(process)
                     await asyncio.to_thread(self._queue.recover, process=process.pid)
                     self._processes.remove(process)
                 self._judge(await asyncio.to_thread(self._queue.is_pressing))
@@ -128,13 +119,3 @@ class Workforce:
                 with contextlib.suppress(TransientError):
                     self._queue.recover(process=process.pid, stopped=True)
         self._processes, self._leaving = [], []
-
-
-def _end_for_certain(process: ForkServerProcess) -> None:
-    """Kill a worker that only seems dead since the process it was forked from is; one that is dead is left alone."""
-    if process.exitcode != _UNKNOWN or process.pid is None:
-        return
-    with contextlib.suppress(ProcessLookupError):
-        # Not somebody else's by now, who has the same number.
-        if os.getsid(process.pid) == os.getsid(0):
-            os.kill(process.pid, signal.SIGKILL)

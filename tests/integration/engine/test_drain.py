@@ -1,4 +1,4 @@
-"""Worker processes: as many as there is work for; an import at work ends before they do, or is done again at no cost."""
+"""Worker processes: as many as there is work for; an import at work ends before they do, or is done again for free."""
 
 from __future__ import annotations
 
