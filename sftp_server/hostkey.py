@@ -50,18 +50,19 @@ def read_host_keys(folder: Path) -> tuple[HostKey, ...]:
 def _ensure(path: Path, generate: Callable[[], asyncssh.SSHKey]) -> HostKey:
     if not path.exists():
         _write(path, generate().export_private_key(), 0o600)
-    key = _read(path)
+    # Whether an RSA key's numbers fit takes long to find out; the server does when it loads the key.
+    key = _read(path, validate=False)
     public = path.with_suffix(".pub")
     if not public.exists():
         _write(public, key.export_public_key(), 0o644)
     return _described(path, key)
 
 
-def _read(path: Path) -> asyncssh.SSHKey:
+def _read(path: Path, *, validate: bool = True) -> asyncssh.SSHKey:
     try:
         if path.stat().st_mode & 0o077:
             raise HostKeyError(f"The host key {path} is open to other users; run: chmod 600 {path}")
-        return asyncssh.read_private_key(path)
+        return asyncssh.read_private_key(path, unsafe_skip_rsa_key_validation=not validate)
     except (OSError, asyncssh.KeyImportError) as error:
         raise HostKeyError(f"The host key {path} cannot be read: {error}; restore or delete it") from error
 

@@ -11,9 +11,12 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from ingester import log
 from tests.postgres import Postgres, PostgresServer, make_home, shared_server
+from tests.scratch import scratch_root
 from tests.service import Service
 from tests.tenant import Tenant
+from tests.warm import Warm
 
 #: System programs that tests drive, and the Debian packages that bring them; `.ci/run` installs the same.
 DEBIAN_PACKAGES = {
@@ -31,6 +34,15 @@ hypothesis.settings.load_profile("ingester")
 _numbers = itertools.count(1)
 
 
+def pytest_configure() -> None:
+    """Keep scratch files where they cost least, and log as a service does.
+
+    Left to itself, structlog adds the value of every local variable to a traceback: seconds, for an engine's.
+    """
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(scratch_root()))
+    log.configure("console", "INFO")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip what needs a program that is not here; `.ci/run` fails on reasons that begin with `needs `."""
     for item in items:
@@ -43,10 +55,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def service(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Iterator[Service]:
     """A running service with the shipped rules, shared by the tests of one process; take a `tenant` of your own."""
-    running = Service(tmp_path_factory.mktemp("service"))
-    running.start()
+    running = Service(tmp_path_factory.mktemp("service"), warm=warm)
+    running.start(fresh=True)
     try:
         yield running
         running.stop()
@@ -60,15 +72,23 @@ def tenant(service: Service) -> Tenant:
     return service.add_tenant(f"tenant{next(_numbers)}", "field_service")
 
 
+@pytest.fixture(scope="session")
+def warm() -> Iterator[Warm]:
+    """What programs are forked from where a test is about what they do, not about how they start."""
+    found = Warm()
+    yield found
+    found.close()
+
+
 @pytest.fixture
-def launch(tmp_path: Path) -> Iterator[Callable[..., Service]]:
+def launch(tmp_path: Path, warm: Warm) -> Iterator[Callable[..., Service]]:
     """Make services of one's own, to configure, stop and kill; `launch(rules=[folder])` returns one not yet started."""
     made: list[Service] = []
 
     def make(*, rules: list[Path] | None = None) -> Service:
         scratch = tmp_path / f"service{len(made) + 1}"
         scratch.mkdir()
-        made.append(Service(scratch, rules=rules or []))
+        made.append(Service(scratch, rules=rules or [], warm=warm))
         return made[-1]
 
     try:

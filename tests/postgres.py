@@ -21,11 +21,15 @@ from typing import Any
 import psycopg
 from sqlalchemy import URL, make_url
 
+from tests.scratch import scratch_root
+
 #: A server to use instead of one of our own, written as for SQLAlchemy; its account must be allowed CREATE DATABASE.
 EXTERNAL_URL = "INGESTER_TEST_DATABASE_URL"
 
 _SUPERUSER = "postgres"
 _MAJOR = 18
+#: For a server that ends with the test run, in which hundreds of databases come and go; no power cut is to spare it.
+_SHORT_LIVED = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_wal_size": "128MB"}
 # PostgreSQL refuses to run as root; this account is on every Linux and owns nothing.
 _UNPRIVILEGED = "nobody"
 
@@ -179,7 +183,7 @@ def conninfo(url: str | URL) -> str:
 
 def make_home() -> Path:
     """A fresh folder for one server: short, as a socket's path must be, and where any account may enter."""
-    return Path(tempfile.mkdtemp(prefix="ingester-postgres-", dir="/tmp"))
+    return Path(tempfile.mkdtemp(prefix="ingester-postgres-", dir=scratch_root()))
 
 
 def shared_server(common: Path, owner: int) -> Postgres:
@@ -191,7 +195,7 @@ def shared_server(common: Path, owner: int) -> Postgres:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not home.exists():
             home.symlink_to(make_home())
-    server = PostgresServer(home.resolve(), owner=owner)
+    server = PostgresServer(home.resolve(), owner=owner, settings=_SHORT_LIVED)
     server.start()
     return server
 

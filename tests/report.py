@@ -63,9 +63,9 @@ class Report:
             return list(csv.DictReader(file, strict=True))
 
 
-def reports(outbox: Path, name: str = "") -> list[Report]:
-    """Every report in an outbox, or those about drops called `name`, oldest first."""
-    found = [Report.read(path) for path in outbox.glob(f"*{_SUFFIX}")]
+def reports(outbox: Path, name: str = "", *, short_id: str = "") -> list[Report]:
+    """Every report in an outbox, or those about drops called `name`, or about one import, oldest first."""
+    found = [Report.read(path) for path in outbox.glob(f"*{short_id}{_SUFFIX}")]
     return sorted(
         (r for r in found if not name or r.status["file"]["name"] == name), key=lambda r: r.status["created_at"]
     )

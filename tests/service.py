@@ -6,27 +6,47 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
+from typing import IO, Any
+
+import asyncssh
 
 from tests.process import kill_session, session_members
 from tests.tenant import Tenant
+from tests.warm import Program, Warm
 
 INGESTER = Path(sys.executable).with_name("ingester")
 
 
-class Service:
-    """One service on one data directory below `scratch`; it may be started again after it ended."""
+@cache
+def _host_keys() -> dict[str, bytes]:
+    """What services find instead of making it, and small: large primes take longer than all else at their start."""
+    kinds = {"ssh_host_ed25519_key": ("ssh-ed25519", {}), "ssh_host_rsa_key": ("ssh-rsa", {"key_size": 2048})}
+    return {
+        name: asyncssh.generate_private_key(kind, **options).export_private_key()
+        for name, (kind, options) in kinds.items()
+    }
 
-    def __init__(self, scratch: Path, *, rules: Sequence[Path] = ()) -> None:
+
+class Service:
+    """One service on one data directory below `scratch`; it may be started again after it ended.
+
+    Its programs are forked from `warm`, if that is given, and find host keys; else all is as on a machine of its own.
+    """
+
+    def __init__(self, scratch: Path, *, rules: Sequence[Path] = (), warm: Warm | None = None) -> None:
         self.data_dir = scratch / "data"
         self.scratch = scratch
         self.host = "127.0.0.1"
         self.port = 0
         self.http_port = 0
         self._log = scratch / "up.log"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._warm = warm
+        self._process: subprocess.Popen[bytes] | Program | None = None
         self._environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(scratch),
@@ -49,19 +69,14 @@ class Service:
         assert self._process is not None, "not started"
         return self._process.pid
 
-    def start(self, *, seconds: float = 30) -> Service:
-        """Start the service on a free port and wait until it takes connections."""
+    def start(self, *, seconds: float = 30, fresh: bool = False) -> Service:
+        """Start the service on a free port and wait until it takes connections; `fresh`: never forked."""
+        if self._warm is not None:
+            self._place_host_keys()
         ready = self.data_dir / "run" / "up.json"
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [INGESTER, "up", "--host", self.host, "--sftp-port", "0", "--http-port", "0"],
-                env=self._environment,
-                cwd=self.scratch,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+            options = ("--host", self.host, "--sftp-port", "0", "--http-port", "0")
+            self._process = self._run("up", *options, stdout=log, stderr=log, fresh=fresh)
         deadline = time.monotonic() + seconds
         while True:
             # The file of a service that was killed is still there, under another process id.
@@ -72,6 +87,14 @@ class Service:
                 self.kill()
                 raise AssertionError(f"`ingester up` did not become ready:\n{self.log}")
             time.sleep(0.02)
+
+    def _place_host_keys(self) -> None:
+        folder = self.data_dir / "host_keys"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name, content in _host_keys().items():
+            if not (folder / name).exists():
+                (folder / name).touch(mode=0o600)
+                (folder / name).write_bytes(content)
 
     def stop(self, *, seconds: float = 20) -> None:
         """End the service as systemd would; it must leave no process behind."""
@@ -100,18 +123,37 @@ class Service:
 
     def run(self, *arguments: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run another `ingester` command on the same data directory."""
-        done = subprocess.run(
-            [INGESTER, *arguments],
-            env=self._environment,
-            cwd=self.scratch,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+        with tempfile.TemporaryFile("w+") as stdout, tempfile.TemporaryFile("w+") as stderr:
+            process = self._run(*arguments, stdout=stdout, stderr=stderr)
+            try:
+                code = process.wait(60)
+            except subprocess.TimeoutExpired:
+                kill_session(process.pid)
+                process.wait()
+                raise
+            stdout.seek(0)
+            stderr.seek(0)
+            done = subprocess.CompletedProcess(arguments, code, stdout.read(), stderr.read())
         if check:
             assert done.returncode == 0, f"ingester {' '.join(map(str, arguments))}:\n{done.stdout}{done.stderr}"
         return done
+
+    def _run(
+        self, *arguments: str | Path, stdout: IO[Any], stderr: IO[Any], fresh: bool = False
+    ) -> subprocess.Popen[bytes] | Program:
+        """A program in a session of its own."""
+        command = [INGESTER, *arguments]
+        if self._warm is not None and not fresh:
+            return self._warm.start(command, env=self._environment, cwd=self.scratch, stdout=stdout, stderr=stderr)
+        return subprocess.Popen(
+            command,
+            env=self._environment,
+            cwd=self.scratch,
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            start_new_session=True,
+        )
 
     def add_tenant(self, name: str, *catalogues: str) -> Tenant:
         """Add a tenant with a fresh key of its own."""

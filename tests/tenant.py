@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -69,7 +70,9 @@ class Tenant:
     @contextmanager
     def transport(self) -> Iterator[paramiko.Transport]:
         """A paramiko connection, logged in."""
-        with closing(paramiko.Transport((self.service.host, self.service.port))) as transport:
+        # paramiko leaves a socket open that it cannot connect.
+        connected = socket.create_connection((self.service.host, self.service.port))
+        with closing(paramiko.Transport(connected)) as transport:
             transport.connect(username=self.name, pkey=paramiko.Ed25519Key.from_private_key_file(str(self.key)))
             yield transport
 

@@ -22,6 +22,7 @@ import pytest
 from tests.report import MARKS, Report, assert_reconciles
 from tests.service import Service
 from tests.tenant import Tenant
+from tests.warm import Warm
 
 pytestmark = [pytest.mark.slow, pytest.mark.needs("sftp")]
 
@@ -52,8 +53,9 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def tenant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenant]:
-    service = Service(tmp_path_factory.mktemp("service"), rules=[Path(__file__).parent / "rules" / "nycflights"])
+def tenant(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Iterator[Tenant]:
+    rules = Path(__file__).parent / "rules" / "nycflights"
+    service = Service(tmp_path_factory.mktemp("service"), rules=[rules], warm=warm)
     service.start()
     try:
         yield service.add_tenant("observatory", "nycflights")

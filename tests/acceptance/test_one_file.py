@@ -13,6 +13,7 @@ import pytest
 
 from tests.report import Report, assert_reconciles
 from tests.service import Service
+from tests.warm import Warm
 
 RULES = """name: item
 title: Items
@@ -28,10 +29,10 @@ FOUR = "external_id,label,stock\na,A,1\nb,B,2\nc,C,3\nd,D,4\n"
 class Desk:
     """An operator's folder with one rule file, whose commands run there."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, warm: Warm) -> None:
         (folder / "shop").mkdir()
         (folder / "shop" / "item.yaml").write_text(RULES)
-        self.service = Service(folder)
+        self.service = Service(folder, warm=warm)
         self.folder = folder
 
     def run(self, command: str, content: str | bytes, *options: str) -> subprocess.CompletedProcess[str]:
@@ -58,8 +59,8 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path)
+def desk(tmp_path: Path, warm: Warm) -> Desk:
+    return Desk(tmp_path, warm)
 
 
 def counts(said: dict[str, Any]) -> dict[str, int]:

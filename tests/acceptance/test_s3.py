@@ -47,7 +47,7 @@ def add(service: Service, bucket: Bucket, name: str = "main", *more: str) -> Any
 def test_an_object_is_imported_and_its_reports_come_back_under_the_prefix(
     service: Service, bucket: Bucket, tmp_path: Path
 ) -> None:
-    service.start()
+    service.start(fresh=True)
     # While the service runs.
     more = ("--prefix", "incoming", "--outbox-prefix", "outbox", "--poll-seconds", "1")
     add(service, bucket, "main", *more, "--after", "move", "--move-to", "done")

@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ from tests.process import session_members
 from tests.service import Service
 from tests.stored import select
 from tests.tenant import Tenant
+from tests.warm import Warm
 
 RUNNER = Path(__file__).with_name("runner.py")
 SHOP = Path(__file__).parent.parent / "engine" / "shop"
@@ -32,11 +34,16 @@ SHOP = Path(__file__).parent.parent / "engine" / "shop"
 _numbers = itertools.count(1)
 
 
+@cache
+def _router() -> Router:
+    return Router(in_force([SHOP]))
+
+
 class FragileService(Service):
     """`ingester up` by way of `runner.py`."""
 
-    def __init__(self, scratch: Path, database: str | None = None) -> None:
-        super().__init__(scratch, rules=[SHOP])
+    def __init__(self, scratch: Path, database: str | None = None, warm: Warm | None = None) -> None:
+        super().__init__(scratch, rules=[SHOP], warm=warm)
         self._database = database
         self.plan = scratch / "crash.json"
         self._environment |= {
@@ -57,10 +64,10 @@ class FragileService(Service):
         """Quarantine an import only when so many workers died over it."""
         self._environment["INGESTER_WORKER__MAX_ATTEMPTS"] = str(attempts)
 
-    def start(self, *, seconds: float = 30) -> Service:
+    def start(self, *, seconds: float = 30, fresh: bool = False) -> Service:
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(tests.service, "INGESTER", self._program)
-            return super().start(seconds=seconds)
+            return super().start(seconds=seconds, fresh=fresh)
 
     @property
     def is_up(self) -> bool:
@@ -87,7 +94,7 @@ class FragileService(Service):
         tenants = Tenants(ledger)
         made = tenants.add(tenant.name, ["shop"])
         tenants.add_key(tenant.name, tenant.key.with_suffix(".pub").read_text())
-        prepare_tenant(directory, Router(in_force([SHOP])), made)
+        prepare_tenant(directory, _router(), made)
         ledger.close()
         return tenant
 
@@ -133,12 +140,14 @@ class FragileService(Service):
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
-def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FragileService]:
+def shared(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, warm: Warm
+) -> Iterator[FragileService]:
     database = None
     if request.param == "postgres":
         postgres: Postgres = request.getfixturevalue("postgres")
         database = postgres.create_database()
-    service = FragileService(tmp_path_factory.mktemp("crash"), database)
+    service = FragileService(tmp_path_factory.mktemp("crash"), database, warm)
     yield service
     service.kill()
     if database is not None:

@@ -14,6 +14,7 @@ from ingester.store.ledger_tables import S3Inbox
 from ingester.store.s3_inbox import S3Inboxes
 from tests.integration.crash.conftest import FragileService
 from tests.s3 import CREDENTIALS, KEY_VARIABLE, SECRET_VARIABLE, Bucket, S3Server, running_server
+from tests.warm import Warm
 
 pytestmark = pytest.mark.slow
 
@@ -27,8 +28,8 @@ def s3_server() -> Iterator[S3Server]:
 
 
 @pytest.fixture(scope="module")
-def watching(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FragileService]:
-    service = FragileService(tmp_path_factory.mktemp("crash"))
+def watching(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Iterator[FragileService]:
+    service = FragileService(tmp_path_factory.mktemp("crash"), warm=warm)
     service._environment |= CREDENTIALS | {"INGESTER_S3__LOOK_SECONDS": "0.1"}
     yield service
     service.kill()

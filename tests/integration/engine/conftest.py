@@ -9,19 +9,24 @@ import pytest
 
 from ingester.ruleset.model import RuleSet
 from tests.integration.engine.harness import SHOP, Engine
+from tests.integration.engine.template import Templates
 
 
 @pytest.fixture
 def rules() -> RuleSet:
-    """The rules of the engine; a module may have others."""
+    """The rules of the engine; a module may have others, the same for all of its tests."""
     return SHOP
 
 
+@pytest.fixture(scope="session")
+def templates(tmp_path_factory: pytest.TempPathFactory) -> Templates:
+    """What engines are copied from."""
+    return Templates(tmp_path_factory.mktemp("templates"))
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
-def engine(request: pytest.FixtureRequest, tmp_path: Path, rules: RuleSet) -> Iterator[Engine]:
+def engine(request: pytest.FixtureRequest, tmp_path: Path, rules: RuleSet, templates: Templates) -> Iterator[Engine]:
     """An engine with the tenant `acme`, on either database."""
-    database = request.getfixturevalue("postgres_url") if request.param == "postgres" else None
-    engine = Engine(tmp_path / "data", rules, database=database)
-    engine.add_tenant()
-    yield engine
-    engine.close()
+    postgres = request.getfixturevalue("postgres") if request.param == "postgres" else None
+    with templates.engine(tmp_path / "data", rules, postgres) as engine:
+        yield engine

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from sqlalchemy import update
 from sqlmodel import col
+from sqlmodel import select as select_rows
 
 from ingester import fault, recovery
 from ingester.decision import Decisions
@@ -43,7 +44,13 @@ class Engine:
     """Everything of a service but its listener, clocks and processes, on the data directory `root`."""
 
     def __init__(
-        self, root: Path, rules: RuleSet = SHOP, settings: WorkerSettings | None = None, database: str | None = None
+        self,
+        root: Path,
+        rules: RuleSet = SHOP,
+        settings: WorkerSettings | None = None,
+        database: str | None = None,
+        *,
+        has_tables: bool = False,
     ) -> None:
         #: URL of a PostgreSQL database for ledger and records; without one, SQLite files in the data directory.
         self.database = database
@@ -52,7 +59,8 @@ class Engine:
         self.rules = rules
         self.ledger = Ledger.open(database or sqlite_url(self.directory.ledger))
         self.store = DataStore.open(database or sqlite_url(self.directory.data))
-        self.store.ensure_tables(rules)
+        if not has_tables:
+            self.store.ensure_tables(rules)
         self.router = Router(rules)
         self.queue = Queue(self.ledger)
         self.tenants = Tenants(self.ledger)
@@ -94,7 +102,8 @@ class Engine:
     def drop(self, name: str, content: str | bytes, *, tenant: str = "acme", folder: str = "") -> Import:
         """Land a file; its import, as it waits."""
         drop_id = self.submit(name, content, tenant=tenant, folder=folder).result(30)
-        return next(job for job, drop in self.ledger.imports(tenant=tenant, limit=10_000) if drop.id == drop_id)
+        with self.ledger.reading() as session:
+            return session.exec(select_rows(Import).where(Import.drop_id == drop_id)).one()
 
     # --- what happens --------------------------------------------------------------------------------------------
 
@@ -143,7 +152,7 @@ class Engine:
         """The one report about an import."""
         outbox, deadline = self.directory.tenant(job.tenant).outbox, time.monotonic() + 10
         # A file is answered OK before its first status is shown.
-        while not (found := [r for r in reports(outbox) if r.status["id"] == job.id]):
+        while not (found := [r for r in reports(outbox, short_id=job.short_id) if r.status["id"] == job.id]):
             assert time.monotonic() < deadline, f"no report about {job.short_id}"
             time.sleep(0.005)
         assert len(found) == 1, [r.path.name for r in found]

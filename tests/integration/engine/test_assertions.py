@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from ingester.domain.status import Action
@@ -74,11 +72,11 @@ FULL = {
 }
 
 
-@pytest.fixture
-def rules(tmp_path: Path) -> RuleSet:
-    (tmp_path / "crm").mkdir()
-    (tmp_path / "crm" / "plan.yaml").write_text(PLAN)
-    return RuleSet({"crm": load_folder(tmp_path / "crm")})
+@pytest.fixture(scope="module")
+def rules(tmp_path_factory: pytest.TempPathFactory) -> RuleSet:
+    folder = tmp_path_factory.mktemp("rules")
+    (folder / "plan.yaml").write_text(PLAN)
+    return RuleSet({"crm": load_folder(folder, "crm")})
 
 
 def take(engine: Engine, action: Action = Action.MERGE, *, erases: bool = False, **cells: str) -> list[str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from ingester.ruleset.load import load_folder
@@ -23,11 +21,11 @@ foreignKeys:
 TEAM = "external_id,age,boss_external_id\nann,,bob\nbob,,\n"
 
 
-@pytest.fixture
-def rules(tmp_path: Path) -> RuleSet:
-    (tmp_path / "staff").mkdir()
-    (tmp_path / "staff" / "person.yaml").write_text(PERSON)
-    return RuleSet({"staff": load_folder(tmp_path / "staff")})
+@pytest.fixture(scope="module")
+def rules(tmp_path_factory: pytest.TempPathFactory) -> RuleSet:
+    folder = tmp_path_factory.mktemp("rules")
+    (folder / "person.yaml").write_text(PERSON)
+    return RuleSet({"staff": load_folder(folder, "staff")})
 
 
 def bosses(engine: Engine) -> dict[tuple[str, str], tuple[str, str] | None]:
