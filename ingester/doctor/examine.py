@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import structlog
 
-from ingester.doctor import disk, folder, key, machine, queue, rule, service, stored
+from ingester.doctor import bucket, disk, folder, key, machine, queue, rule, service, stored
 from ingester.doctor.finding import Finding, wrong
 from ingester.doctor.subject import Subject, reason
 
@@ -43,6 +43,8 @@ CHECKS: tuple[Check, ...] = (
     service.health,
     queue.queue,
     queue.holds,
+    queue.alerts,
+    bucket.s3_inboxes,
 )
 
 

@@ -1,4 +1,4 @@
-"""Checks of what waits: imports that nobody takes, and those that wait for a decision."""
+"""Checks of what waits: imports that nobody takes, those that wait for a decision, and open alerts."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import timedelta
 from sqlalchemy import exists
 from sqlmodel import col, func, select
 
+from ingester import alert
 from ingester.doctor.finding import Finding, ok, warning, wrong
 from ingester.doctor.subject import Subject
 from ingester.domain.status import Status
@@ -69,3 +70,18 @@ def holds(subject: Subject) -> Iterator[Finding]:
         )
     else:
         yield ok(f"{len(held)} imports wait for a decision")
+
+
+def alerts(subject: Subject) -> Iterator[Finding]:
+    """Whether something is late, missing or left lying."""
+    if subject.ledger is None:
+        return
+    found = alert.alerts(subject.ledger)
+    if found:
+        newest = found[0]
+        yield warning(
+            f"{len(found)} alerts are open, the newest of {newest.tenant}: {newest.message}",
+            "`ingester alerts list`; what arrives resolves its alert, `ingester alerts resolve ID` any other.",
+        )
+    else:
+        yield ok("no alert is open")

@@ -19,11 +19,12 @@ from prometheus_client.registry import Collector
 from sqlalchemy import ColumnElement, case, func
 from sqlmodel import Session, col, select
 
+from ingester.domain.alert import AlertKind
 from ingester.domain.status import Status
 from ingester.monitor.question import Question
 from ingester.store.database import now
 from ingester.store.ledger import Ledger
-from ingester.store.ledger_tables import Import, Tenant, Total
+from ingester.store.ledger_tables import Alert, Import, Tenant, Total
 from ingester.store.totals import EVERYBODY, PHASE_BOUNDS, Count
 
 log = structlog.get_logger()
@@ -129,8 +130,31 @@ def queue(view: View) -> Iterator[Metric]:
     yield oldest
 
 
+def lateness(view: View) -> Iterator[Metric]:
+    """What somebody should look at, and how late files are."""
+    shown = view.shown(col(Alert.tenant))
+    statement = (
+        select(shown, Alert.kind, func.count(), func.min(Alert.due_at))
+        .where(col(Alert.resolved_at).is_(None))
+        .group_by("shown", col(Alert.kind))
+    )
+    alerts = GaugeMetricFamily("ingester_open_alerts", "Alerts that are open.", labels=["tenant", "kind"])
+    late = GaugeMetricFamily(
+        "ingester_lateness_seconds", "For how long the file that is longest overdue has been due.", labels=["tenant"]
+    )
+    longest: dict[str, float] = {}
+    for tenant, kind, count, due_at in view.session.exec(statement):
+        alerts.add_metric([tenant, kind], count)
+        if kind in (AlertKind.LATE, AlertKind.MISSING) and due_at is not None:
+            longest[tenant] = max(longest.get(tenant, 0.0), (view.at - due_at).total_seconds())
+    for tenant, seconds in longest.items():
+        late.add_metric([tenant], seconds)
+    yield alerts
+    yield late
+
+
 #: What is asked of the ledger at a scrape, each with one statement.
-SUBJECTS: tuple[Callable[[View], Iterable[Metric]], ...] = (totals, queue)
+SUBJECTS: tuple[Callable[[View], Iterable[Metric]], ...] = (totals, queue, lateness)
 
 
 class Counted(Collector):

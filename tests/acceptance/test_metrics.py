@@ -77,7 +77,7 @@ def test_every_metric_says_what_it_is_by_its_name_and_its_help(service: Service)
             assert name.endswith("_seconds")
         elif family.type == "gauge" and name not in ("process_open_fds", "process_max_fds"):
             assert name.endswith(
-                ("_seconds", "_bytes", "_info", "_up", "_imports", "_sessions", "_alive", "_wanted")
+                ("_seconds", "_bytes", "_info", "_up", "_imports", "_sessions", "_alive", "_wanted", "_alerts")
             ), name
         for sample in family.samples:
             assert "_created" not in sample.name

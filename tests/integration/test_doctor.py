@@ -19,11 +19,13 @@ import asyncssh
 import pytest
 from sqlalchemy import text
 
+from ingester import alert
 from ingester.directory import DataDirectory
 from ingester.doctor.examine import CHECKS, examine
 from ingester.doctor.finding import Finding, State, ok
 from ingester.doctor.stored import filesystem
 from ingester.doctor.subject import Subject
+from ingester.domain.alert import AlertKind
 from ingester.domain.status import Origin, Status
 from ingester.routing import Router
 from ingester.ruleset import shipped
@@ -33,7 +35,8 @@ from ingester.store import database
 from ingester.store.database import now, sqlite_url
 from ingester.store.datastore import DataStore
 from ingester.store.ledger import Ledger
-from ingester.store.ledger_tables import Drop, Feed, Import
+from ingester.store.ledger_tables import Drop, Feed, Import, S3Inbox
+from ingester.store.s3_inbox import S3Inboxes
 from ingester.store.tenant import Tenants
 from ingester.tenancy import prepare_tenant
 from sftp_server import ensure_host_keys
@@ -253,6 +256,29 @@ def queue_behind_a_hold(site: Site) -> None:
     site.queued(2, status=Status.QUEUED)
 
 
+def open_alert(site: Site) -> None:
+    ledger = site.ledger()
+    with ledger.writing() as session:
+        alert.raise_alert(session, tenant="acme", kind=AlertKind.LATE, subject="x", message="crm is late", feed="crm")
+    ledger.close()
+
+
+def bucket_out_of_reach(site: Site) -> None:
+    ledger = site.ledger()
+    S3Inboxes(ledger).add(
+        S3Inbox(
+            tenant="acme",
+            name="main",
+            bucket="drops",
+            prefix="in/",
+            endpoint_url="http://127.0.0.1:1",
+            region="eu-central-1",
+            created_at=now(),
+        )
+    )
+    ledger.close()
+
+
 @pytest.mark.parametrize(
     ("plant", "check", "state", "said"),
     [
@@ -281,6 +307,8 @@ def queue_behind_a_hold(site: Site) -> None:
         (stuck_queue, "queue", "wrong", "no worker works"),
         (forgotten_hold, "holds", "warning", "mass_removal"),
         (queue_behind_a_hold, "queue", "warning", "behind 0"),
+        (open_alert, "alerts", "warning", "crm is late"),
+        (bucket_out_of_reach, "s3_inboxes", "wrong", "bucket drops"),
     ],
 )
 def test_a_fault_is_found_with_how_to_mend_it(

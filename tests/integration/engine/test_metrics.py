@@ -12,6 +12,8 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from sqlalchemy import delete, update
 from sqlmodel import col
 
+from ingester.alert import raise_alert, resolve
+from ingester.domain.alert import AlertKind
 from ingester.monitor import counted
 from ingester.monitor.counted import OTHERS, Counted
 from ingester.store import totals
@@ -142,3 +144,21 @@ def test_openmetrics_are_read_by_its_own_parser(engine: Engine) -> None:
     families = {family.name: family for family in parse_openmetrics(generate_openmetrics(registry).decode())}
     assert families["ingester_phase_seconds"].type == "histogram"
     assert families["ingester_imports"].type == "counter"
+
+
+@either
+def test_open_alerts_and_how_late_files_are(engine: Engine, scrape: Callable[..., Scrape]) -> None:
+    due_at = now() - timedelta(minutes=10)
+    with engine.ledger.writing() as session:
+        for subject, due in (("one", due_at), ("two", now())):
+            raise_alert(
+                session, tenant="acme", kind=AlertKind.LATE, subject=subject, message="late", feed="crm", due_at=due
+            )
+        raise_alert(session, tenant="acme", kind=AlertKind.ORPHAN_MARKER, subject="x", message="orphan")
+    found = scrape()
+    assert found.value("ingester_open_alerts", tenant="acme", kind="late") == 2
+    assert found.value("ingester_open_alerts", tenant="acme", kind="orphan_marker") == 1
+    assert 600 <= found.value("ingester_lateness_seconds", tenant="acme") < 700
+    with engine.ledger.writing() as session:
+        resolve(session, tenant="acme", kind=AlertKind.LATE, by="the file", feed="crm")
+    assert scrape().value("ingester_lateness_seconds", tenant="acme") == 0
