@@ -39,11 +39,11 @@ bench: $(VENV)/.bench ## measure against other ways of doing it: make bench ROWS
 bench-exchange: $(VENV)/.bench ## measure a whole service: a thousand customers at once, long queues, idle costs
 	@$(BIN)/python -m tests.benchmarks.exchange
 
-crash-soak: $(VENV)/.test ## kill a service 300 times under load, on each database: half an hour
-	$(BIN)/python -m tests.integration.crash.storm --kills $(KILLS)
-
 bench-soak: $(VENV)/.bench ## measure from 10,000 to 10 million rows: half an hour, 15 GB of disk
 	@$(BIN)/python -m tests.benchmarks.soak --rounds $(ROUNDS)
+
+crash-soak: $(VENV)/.test ## kill a service 300 times under load, on each database: half an hour
+	$(BIN)/python -m tests.integration.crash.storm --kills $(KILLS)
 
 format: $(VENV)/.test ## rewrite the code in the project's style
 	$(BIN)/ruff check --fix .

@@ -11,7 +11,10 @@ The map, in the order in which a file meets the parts::
     feed.py         a tenant's feeds as an operator declares them, one or a whole file
     intake.py       the one door: a complete file becomes a durable drop with a queued import
     queue.py        claim, lease, heartbeat, order;  wake.py: nudging sleeping workers;  schedule/: the clocks
-    workforce.py    the worker processes;  nursery.py: what they are forked from;  worker.py: what runs in one
+    workforce.py    the worker processes;  worker.py: what runs in one
+    expectation/    when a feed's drops are due and how large they are;  alert.py: what falls short of it
+    consequence.py  what follows when an import ends: such alerts, and notifications
+    notify/         telling people and programs, by mail, webhook or chat, from an outbox in the ledger
     decision.py     what people decide about an import
     repeat.py       whether a drop repeats what was imported last, and is skipped or held for it
     pipeline.py     one import through the seven phases: the whole story on one page
@@ -23,15 +26,28 @@ The map, in the order in which a file meets the parts::
     ruleset/        rule files read into frozen values, every mistake reported at once; overlays of tenants, drafts
     domain/         plain values and errors; no I/O
     recovery.py     what a crash left is finished, queued again or removed
+    retention/      what is removed when it need not be kept any more, legal holds, the purge of a tenant
     tenancy.py      what a tenant finds when it logs in, and its own rules
     service.py      the composition root, built from settings.py, directory.py and log.py;  role.py: its parts
     supervision.py  readiness, watchdog and sockets, as systemd has them
+    monitor/        what a running service measures and says of its health, over HTTP
+    doctor/         what is wrong with a site, and how to mend it
     cli/            one module for each group of commands
     fault.py        named places where tests, and only tests, may crash the program
     arrow_alone.py  keeps pandas out of processes that see no frames
 
-Imports point one way, and CI checks it: cli → service → (watch, schedule, workforce) → worker → (pipeline, intake,
-decision, recovery, tenancy) → (phases, routing, feed, queue, wake) → outbox → spill → store → (formats, checks) →
-ruleset → domain. `sftp_server` imports nothing of this package; only `watch` and `service` import it. Arrow loads
-under the worker and the one-shot commands only, boto3 where there are S3 inboxes, so that a listener stays small.
+Imports point one way, and CI checks it: cli → (service, doctor) → (watch, schedule, workforce, monitor) → worker →
+(pipeline, intake, decision, recovery, tenancy, retention) → (phases, routing, feed, queue, wake) → outbox → spill →
+consequence → expectation → alert → notify → store → (formats, checks) → ruleset → domain. `sftp_server` imports nothing
+of this package; only `watch`, `service` and `doctor` import it. Arrow loads under the worker and the one-shot commands
+only, boto3 where there are S3 inboxes, so that a listener stays small.
 """
+
+import sys as _sys
+
+if "structlog" not in _sys.modules and "rich" not in _sys.modules:
+    # It would load rich, for coloured tracebacks that nobody is shown: three megabytes in every process.
+    _sys.modules["rich"] = None  # type: ignore[assignment]  # what an import then finds is that there is none
+    import structlog as _structlog  # noqa: F401
+
+    del _sys.modules["rich"]

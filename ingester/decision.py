@@ -39,7 +39,9 @@ class Decisions:
         self._bell.ring()
 
     def retry(self, job: Import, drop: Drop) -> None:
-        """Run a failed import again."""
+        """Run a failed import again, unless its bytes are gone."""
+        if drop.removed_at is not None:
+            raise UsageError(f"the file of import {job.short_id} was removed", fix="It must be sent again.")
         self._queue.retry(job, partial(self._tell, drop))
         self._bell.ring()
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import secrets
@@ -15,10 +16,11 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
-from ingester.domain.errors import ConfigurationError
+from ingester.domain.errors import ConfigurationError, TransientError
 
 #: Workers end with their parent; this is how long that may take.
 _WORKERS_END_SECONDS = 15.0
+_PASSING = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE}
 
 
 def sync_folder(folder: Path) -> None:
@@ -98,6 +100,11 @@ class DataDirectory:
         return self.root / "host_keys"
 
     @property
+    def secrets(self) -> Path:
+        """Keys that were made for webhooks; the folder is made with the first."""
+        return self.root / "secrets"
+
+    @property
     def incoming(self) -> Path:
         """Uploads in flight; nothing here was answered OK."""
         return self.root / "spool" / "incoming"
@@ -124,7 +131,7 @@ class DataDirectory:
 
     @property
     def announcement(self) -> Path:
-        """What a running service says of itself: `{"pid", "host", "sftp_port"}`."""
+        """What a running service says of itself: `{"pid", "host", "sftp_port", "http_host", "http_port"}`."""
         return self.root / "run" / "up.json"
 
     def tenant(self, name: str) -> TenantFolders:
@@ -151,8 +158,11 @@ class DataDirectory:
             probe.touch()
             probe.unlink()
         except OSError as error:
+            trouble = f"the data directory {self.root} cannot be written: {error.strerror}"
+            if error.errno in _PASSING:
+                raise TransientError(trouble) from error
             raise ConfigurationError(
-                f"the data directory {self.root} cannot be written: {error.strerror}",
+                trouble,
                 fix="Create it for this user, or choose another with --data-dir or INGESTER_DATA_DIR.",
             ) from error
 

@@ -11,11 +11,15 @@ from collections.abc import Callable
 
 #: Every point there is, in the order a drop meets them.
 POINTS = (
+    "taking.copied",
     "landing.written",
     "landing.fsynced",
     "landing.renamed",
     "landing.folder_synced",
     "landing.committed",
+    "taking.landed",
+    "taking.unmarked",
+    "taking.aside",
     "s3.noted",
     "s3.fetched",
     "s3.landed",
@@ -38,6 +42,9 @@ POINTS = (
     "s3.settled",
     "s3.reports_sent",
     "s3.told",
+    "purge.records",
+    "purge.folders",
+    "purge.ledger",
 )
 
 _action: Callable[[str], None] | None = None

@@ -18,7 +18,16 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from ingester.domain import duration, window
 from ingester.domain.errors import UsageError
 from ingester.domain.name import refuse_odd_source
-from ingester.domain.status import REMOVAL_GUARD_PERCENT, Action, DuplicateHandling, HoldHandling, RepeatHandling
+from ingester.domain.status import (
+    REMOVAL_GUARD_PERCENT,
+    Action,
+    CompleteOn,
+    DuplicateHandling,
+    HoldHandling,
+    RepeatHandling,
+)
+from ingester.expectation.timetable import Timetable
+from ingester.expectation.words import Expects
 from ingester.ruleset.choice import choose, refuse_senseless
 from ingester.ruleset.model import RuleSet
 from ingester.store.database import now
@@ -30,6 +39,7 @@ WORDS = (
     *("duplicate_handling", "empty_erases", "removal_guard_percent"),
     *("on_repeated", "on_renamed", "on_revised", "on_hold"),
     *("schedule", "window_seconds", "blackout", "settle_seconds", "priority", "time_limit_seconds"),
+    *("expects", "complete_on"),
 )
 
 
@@ -72,8 +82,12 @@ class Declared(BaseModel):
     time_limit_seconds: Annotated[_Length, Field(ge=1)] | None = None
     #: Accepted so that a printed list can be applied again; whether a feed is paused is not its declaration's business.
     paused_at: datetime | None = None
+    expects: Expects | None = None
+    complete_on: CompleteOn | None = None
     #: Accepted so that a printed list can be applied again; the ledger knows better.
     created_at: datetime | None = None
+    next_due_at: datetime | None = None
+    alerts: list[Any] = []
 
     def feed(self, tenant: Tenant, rules: RuleSet) -> Feed:
         """The ledger's row; UsageError where the tenant has no such entity or its rows cannot be treated so."""
@@ -87,12 +101,20 @@ class Declared(BaseModel):
         window.check(self.schedule, self.blackout)
         if self.window_seconds and self.schedule == window.IMMEDIATE:
             raise UsageError("a window needs a schedule that opens it", fix="Give five cron fields, as `30 2 * * *`.")
+        expects = None if self.expects is None else self.expects.said()
+        if self.expects is not None and self.expects.timed and self._next_due(tenant) is None:
+            raise UsageError("no drop would ever be due", fix="Look at `cron` and `days` of what it expects.")
         said = self.model_dump(include=set(WORDS)) | {
             "catalogue": entity.catalogue,
             "entity": entity.name,
             "blackout": list(self.blackout),
+            "expects": expects,
         }
         return Feed(tenant=tenant.name, created_at=now(), **said)
+
+    def _next_due(self, tenant: Tenant) -> datetime | None:
+        assert self.expects is not None
+        return Timetable(self.expects, tenant.timezone).next(now())
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 import uuid
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
 
-from ingester import fault
+from ingester import consequence, fault
 from ingester.directory import DataDirectory, sync_file, sync_folder
 from ingester.domain.errors import TransientError, UsageError
 from ingester.domain.status import Origin, Status
@@ -25,7 +26,7 @@ from ingester.outbox import status
 from ingester.routing import Router
 from ingester.store.database import now
 from ingester.store.ledger import Ledger, ShortIdTaken
-from ingester.store.ledger_tables import Drop, Import
+from ingester.store.ledger_tables import Drop, Feed, Import, Tenant
 from ingester.store.tenant import Tenants
 from ingester.wake import Bell
 
@@ -33,6 +34,8 @@ log = structlog.get_logger()
 
 #: Arrivals committed together at most; those that come meanwhile wait for the next commit.
 _GROUP = 256
+#: Files synced at once: a filesystem writes its journal once for all of them.
+_SYNCING = 16
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,6 +59,7 @@ class Arrival:
 class _Landing:
     arrival: Arrival
     answer: Future[str]
+    submitted_at: float = field(default_factory=time.monotonic)
     drop: Drop | None = None
     job: Import | None = None
 
@@ -63,14 +67,24 @@ class _Landing:
 class Intake:
     """Lands files. One per process; `submit` may be called from any thread."""
 
-    def __init__(self, ledger: Ledger, router: Router, directory: DataDirectory) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        router: Router,
+        directory: DataDirectory,
+        on_landed: Callable[[Origin, float], None] = lambda _origin, _seconds: None,
+    ) -> None:
         self._ledger = ledger
         self._tenants = Tenants(ledger)
         self._router = router
         self._directory = directory
         self._bell = Bell(directory, ledger)
         self._arrivals: queue.SimpleQueue[_Landing | None] = queue.SimpleQueue()
+        #: Told of each file that landed, and how many seconds after it was handed over.
+        self._on_landed = on_landed
+        self._busy_since: float | None = None
         self._thread = threading.Thread(target=self._run, name="landing", daemon=True)
+        self._syncing = ThreadPoolExecutor(_SYNCING, thread_name_prefix="landing-sync")
 
     def start(self) -> None:
         """Begin to land."""
@@ -80,6 +94,7 @@ class Intake:
         """Land what was submitted, then end."""
         self._arrivals.put(None)
         self._thread.join()
+        self._syncing.shutdown()
 
     @property
     def is_alive(self) -> bool:
@@ -94,12 +109,20 @@ class Intake:
         self._arrivals.put(_Landing(arrival, answer))
         return answer
 
+    def busy_seconds(self) -> float | None:
+        """For how long the landing thread has been at one group of files, 0 if at none; None if it does not run."""
+        since = self._busy_since
+        if not self._thread.is_alive():
+            return None
+        return 0.0 if since is None else time.monotonic() - since
+
     def nudge(self) -> None:
         """Wake the workers for something that is queued by now."""
         self._bell.ring()
 
     def _run(self) -> None:
         while (first := self._arrivals.get()) is not None:
+            self._busy_since = time.monotonic()
             group, more = [first], True
             while more and len(group) < _GROUP:
                 try:
@@ -120,14 +143,18 @@ class Intake:
                 for landing in group:
                     if not landing.answer.done():
                         landing.answer.set_exception(error)
+            self._busy_since = None
 
     def _land(self, group: Sequence[_Landing]) -> None:
-        ready = [landing for landing in group if self._attempt(landing, self._prepare)]
+        known = _Known(self._tenants)
+        ready = [landing for landing in group if self._attempt(landing, lambda each: self._decide(each, known))]
+        ready = self._synced(ready)
+        ready = [landing for landing in ready if self._attempt(landing, self._place)]
         try:
             for folder in {(self._directory.root / drop.location).parent for drop in _drops(ready)}:
                 sync_folder(folder)
             fault.point("landing.folder_synced")
-            self._commit(ready)
+            landed_before = self._commit(ready)
         except Exception as error:
             log.exception("landing_failed", files=len(ready))
             self._forget(ready)
@@ -135,12 +162,28 @@ class Intake:
                 landing.answer.set_exception(TransientError("the file could not be recorded", cause=str(error)))
             return
         fault.point("landing.committed")
+        new = []
         for landing in ready:
             assert landing.drop is not None
-            landing.answer.set_result(landing.drop.id)
-        for landing in ready:
-            self._attempt(landing, self._tell)
+            before = landed_before.get(landing.drop.id)
+            if before is None:
+                new.append(landing)
+                landing.answer.set_result(landing.drop.id)
+                self._on_landed(landing.arrival.origin, time.monotonic() - landing.submitted_at)
+            else:
+                (self._directory.root / landing.drop.location).unlink(missing_ok=True)
+                landing.answer.set_result(before)
+        held = _Held(self._ledger)
+        for landing in new:
+            self._attempt(landing, lambda each: self._tell(each, held))
         self.nudge()
+
+    def _synced(self, ready: list[_Landing]) -> list[_Landing]:
+        """Those whose bytes are durable now; the others are answered with what went wrong."""
+        if len(ready) == 1:
+            return [landing for landing in ready if self._attempt(landing, _sync)]
+        done = self._syncing.map(lambda landing: self._attempt(landing, _sync), ready)
+        return [landing for landing, synced in zip(ready, list(done), strict=True) if synced]
 
     def _forget(self, ready: Sequence[_Landing]) -> None:
         """Remove files whose commit failed, if the ledger can say for certain that it does not know them.
@@ -166,37 +209,43 @@ class Intake:
             return False
         return True
 
-    def _prepare(self, landing: _Landing) -> None:
-        """Make one file durable under its drop id, and decide what is to be done with it."""
-        arrival, at = landing.arrival, now()
-        tenant = self._tenants.find(arrival.tenant)
-        if tenant is None:
-            raise UsageError(f"there is no tenant '{arrival.tenant}'")
+    def _decide(self, landing: _Landing, known: _Known) -> None:
+        """Say what is to be done with a file, before anything moves."""
+        arrival = landing.arrival
+        tenant, feeds = known(arrival.tenant)
         try:
             f"{arrival.folder}/{arrival.name}".encode()
         except UnicodeEncodeError:
-            # Before anything moves: no ledger could record it, and what arrives with it would fail as well.
+            # No ledger could record it, and what arrives with it would fail as well.
             raise UsageError(f"the file name {arrival.name!a} is not UTF-8", fix="Rename the file.") from None
-        route = self._router.route(tenant, list(self._tenants.feeds(tenant.name)), arrival.folder, arrival.name)
-        drop_id, import_id = str(uuid.uuid4()), str(uuid.uuid4())
+        route = self._router.route(tenant, feeds, arrival.folder, arrival.name)
+        import_id, at = str(uuid.uuid4()), now()
         job = Import(
             id=import_id,
             short_id=import_id[:8],
-            tenant=tenant.name,
-            drop_id=drop_id,
+            tenant=arrival.tenant,
+            drop_id=str(uuid.uuid4()),
             due_at=at,
             created_at=at,
+            # Their defaults are made anew for every row, at ten times the cost of the rest.
+            ancestors=[],
+            approved=[],
         )
         self._router.apply(route, job, at)
-        home = self._directory.drops if route.entity is not None else self._directory.quarantine
+        landing.job = job
         fault.point("landing.written")
-        sync_file(arrival.path)
+
+    def _place(self, landing: _Landing) -> None:
+        """Give a durable file its place under its drop's id."""
+        assert landing.job is not None
         fault.point("landing.fsynced")
+        arrival, drop_id = landing.arrival, landing.job.drop_id
+        home = self._directory.drops if landing.job.entity is not None else self._directory.quarantine
         arrival.path.rename(home / drop_id)
         fault.point("landing.renamed")
         landing.drop = Drop(
             id=drop_id,
-            tenant=tenant.name,
+            tenant=arrival.tenant,
             origin=arrival.origin,
             folder=arrival.folder,
             name=arrival.name,
@@ -208,38 +257,38 @@ class Intake:
             session=arrival.session,
             address=arrival.address,
             location=self._directory.relative(home / drop_id),
-            landed_at=at,
+            landed_at=landing.job.created_at,
         )
-        landing.job = job
 
-    def _commit(self, ready: Sequence[_Landing]) -> None:
-        """Record the group; a short id that the tenant has had before is drawn again."""
+    def _commit(self, ready: Sequence[_Landing]) -> dict[str, str]:
+        """Record the group; a short id that the tenant has had before is drawn again.
+
+        Returns, by the ids of those that were landed before by whoever else looks for files, the id that they have.
+        """
         while True:
             try:
-                # Copies: a transaction that fails leaves its objects unusable.
-                self._ledger.land(
+                return self._ledger.land(
                     [
-                        (Drop(**landing.drop.model_dump()), Import(**landing.job.model_dump()))
+                        (landing.drop, landing.job)
                         for landing in ready
                         if landing.drop is not None and landing.job is not None
-                    ]
+                    ],
+                    consequence.follow,
                 )
             except ShortIdTaken:
                 for landing in ready:
                     assert landing.job is not None
                     landing.job.id = str(uuid.uuid4())
                     landing.job.short_id = landing.job.id[:8]
-            else:
-                return
 
-    def _tell(self, landing: _Landing) -> None:
+    def _tell(self, landing: _Landing, held: _Held) -> None:
         """Show the first status. A worker may have been faster; its status stays."""
         assert landing.drop is not None
         assert landing.job is not None
         drop, job = landing.drop, landing.job
         outbox = self._directory.tenant(drop.tenant).outbox
-        held = self._ledger.held_before(job) if job.status is Status.QUEUED else None
-        found = status.waits_for(held) if held is not None else None
+        before = held(job) if job.status is Status.QUEUED else None
+        found = status.waits_for(before) if before is not None else None
         status.put(outbox, status.document(job, drop, found), self._directory.work, replace=False)
         log.info(
             "drop_landed",
@@ -253,6 +302,41 @@ class Intake:
             entity=job.entity,
             reason=job.reason,
         )
+
+
+class _Known:
+    """The tenants of one group and their feeds, asked for once."""
+
+    def __init__(self, tenants: Tenants) -> None:
+        self._tenants = tenants
+        self._found: dict[str, tuple[Tenant, list[Feed]] | None] = {}
+
+    def __call__(self, name: str) -> tuple[Tenant, list[Feed]]:
+        if name not in self._found:
+            tenant = self._tenants.find(name)
+            self._found[name] = None if tenant is None else (tenant, list(self._tenants.feeds(name)))
+        found = self._found[name]
+        if found is None:
+            raise UsageError(f"there is no tenant '{name}'")
+        return found
+
+
+class _Held:
+    """What keeps each line of imports waiting, asked for once in a group."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._found: dict[tuple[str | None, ...], str | None] = {}
+
+    def __call__(self, job: Import) -> str | None:
+        line = (job.tenant, job.catalogue, job.entity, job.source)
+        if line not in self._found:
+            self._found[line] = self._ledger.held_before(job)
+        return self._found[line]
+
+
+def _sync(landing: _Landing) -> None:
+    sync_file(landing.arrival.path)
 
 
 def _drops(landings: Sequence[_Landing]) -> list[Drop]:

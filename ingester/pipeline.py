@@ -234,7 +234,7 @@ class _Attempt:
             "files": names,
         }
         reports = [name for name in names.values() if name is not None]
-        return _finished(job, drop, found, reports, finished, self._directory, at)
+        return _finished(job, drop, found, reports, finished, self._directory, at, _seconds(self._records))
 
 
 def _finished(
@@ -245,6 +245,7 @@ def _finished(
     folder: Path,
     directory: DataDirectory,
     at: datetime,
+    phase_seconds: dict[str, float] | None = None,
 ) -> ImportOutcome:
     """Write the status file beside the reports, sync them all, and describe them in the outcome to be committed."""
     status_file = outbox_name.status(drop.name, job.short_id)
@@ -262,6 +263,7 @@ def _finished(
         workspace=directory.relative(folder),
         files=files,
         stats=said["stats"],
+        phase_seconds=phase_seconds,
         publish_pending=True,
         committed_at=at,
     )
@@ -286,6 +288,10 @@ def _phase(record: PhaseRecord) -> dict[str, Any]:
         "started_at": status.moment(record.started_at),
         "finished_at": status.moment(record.finished_at),
     }
+
+
+def _seconds(records: Sequence[PhaseRecord]) -> dict[str, float]:
+    return {record.name.value: record.seconds for record in records if not record.skipped_reason}
 
 
 def _asked(order: Order) -> Entity:

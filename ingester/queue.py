@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,12 +19,14 @@ from typing import Any
 from sqlalchemy import bindparam, func, update
 from sqlmodel import Session, col, select
 
-from ingester import fault
+from ingester import consequence, fault
 from ingester.domain.errors import UsageError
 from ingester.domain.status import TRANSITIONS, Outcome, Status
+from ingester.store import totals
 from ingester.store.database import now
 from ingester.store.ledger import Ledger
 from ingester.store.ledger_tables import Attempt, Drop, Feed, Import, Tenant
+from ingester.store.totals import Tally
 
 #: A worker that has not renewed its lease for this long has lost it.
 LEASE = timedelta(seconds=60)
@@ -87,13 +90,23 @@ class Queue:
             return bool(session.exec(statement).rowcount)
 
     def complete(
-        self, job: Import, outcome: Outcome, *, location: str, stats: dict[str, int | None] | None = None
+        self,
+        job: Import,
+        outcome: Outcome,
+        *,
+        location: str,
+        stats: dict[str, int | None] | None = None,
+        phase_seconds: Mapping[str, float] | None = None,
     ) -> None:
-        """Record that the import's outcome is committed and published, and where its original went."""
+        """Record that the import's outcome is committed and published, and where its original went.
+
+        Whoever reports it first is believed; a second report changes nothing.
+        """
+        counted = totals.of_rows(job, stats) + totals.of_phases(phase_seconds)
         with self._ledger.noting() as session:
             session.exec(update(Drop).where(col(Drop.id) == job.drop_id).values(location=location))
             said: dict[str, Any] = {"outcome": outcome, "stats": stats, "reason": None, "message": None}
-            _end(session, job, Status.COMPLETED, "completed", **said)
+            _end(session, job, Status.COMPLETED, "completed", counted=counted, **said)
 
     def fail(
         self,
@@ -131,8 +144,10 @@ class Queue:
         with self._ledger.writing() as session:
             return _end(session, job, Status.QUEUED, "retried", error=error, due_at=now() + after)
 
-    def recover(self, *, process: int | None = None, everything: bool = False) -> Sequence[str]:
+    def recover(self, *, process: int | None = None, everything: bool = False, stopped: bool = False) -> Sequence[str]:
         """Queue again what dead workers left: those with an expired lease, of one process here, or simply all.
+
+        `stopped` says that they were made to end: it was not the import that killed them.
 
         Returns the ids of the imports. Whether such an import was already applied is for the next worker to see.
         """
@@ -144,7 +159,7 @@ class Queue:
         with self._ledger.writing() as session:
             lost = session.exec(statement).all()
             for job in lost:
-                _end(session, job, Status.QUEUED, "interrupted" if everything else "lost")
+                _end(session, job, Status.QUEUED, "interrupted" if everything or stopped else "lost")
             return [job.id for job in lost]
 
     def approve(self, job: Import, tell: Tell = _tell_nobody) -> None:
@@ -184,6 +199,7 @@ class Queue:
         with self._ledger.writing() as session:
             if not session.exec(update(Import).where(*unchanged).values(**values)).rowcount:
                 raise UsageError(f"import {job.short_id} is no longer {job.status}", fix="Look again and decide anew.")
+            totals.add(session, totals.of_end(job.tenant, values["status"]))
             tell(session.exec(select(Import).where(Import.id == job.id)).one())
 
     def became_due(self, since: datetime, until: datetime) -> bool:
@@ -195,6 +211,11 @@ class Queue:
         )
         with self._ledger.reading() as session:
             return session.exec(statement).first() is not None
+
+    def is_pressing(self) -> bool:
+        """Whether something waits that may start now, or is kept waiting by something else than the clock."""
+        due = self.next_due()
+        return due is not None and due <= now()
 
     def next_due(self) -> datetime | None:
         """When the earliest queued import may be claimed; None when nothing is queued."""
@@ -281,19 +302,37 @@ def _keeps_children_waiting(job: Import, at: datetime) -> bool:
 
 
 def _end(
-    session: Session, job: Import, status: Status, result: str, *, error: str | None = None, **values: Any
+    session: Session,
+    job: Import,
+    status: Status,
+    result: str,
+    *,
+    error: str | None = None,
+    counted: Tally | None = None,
+    **values: Any,
 ) -> bool:
-    """End the current attempt, and with it the claim; False if the import is no longer this attempt's to change."""
+    """End the current attempt, and with it the claim; False if the import is no longer this attempt's to change.
+
+    `counted` goes into the totals beside the end itself.
+    """
     assert status in TRANSITIONS[Status.PROCESSING], status
     at = now()
     if status.ended:
         values["completed_at"] = at
     statement = update(Import).where(col(Import.id) == job.id)
     attempt = update(Attempt).where(col(Attempt.import_id) == job.id, col(Attempt.number) == job.attempts)
-    if status is not Status.COMPLETED:
-        # A worker that lost its claim no longer has a say; a committed outcome is true whoever reports it.
+    if status is Status.COMPLETED:
+        # A committed outcome is true whoever reports it, once.
+        statement = statement.where(col(Import.status) != Status.COMPLETED)
+    else:
+        # A worker that lost its claim no longer has a say.
         statement = statement.where(col(Import.worker) == job.worker)
         attempt = attempt.where(col(Attempt.ended_at).is_(None))
     changed = session.exec(statement.values(status=status, worker=None, lease_until=None, **values)).rowcount
     session.exec(attempt.values(ended_at=at, result=result, error=error))
+    if changed:
+        ended = totals.of_end(job.tenant, status, values.get("outcome")) + totals.of_attempt(result)
+        totals.add(session, ended + (counted or Counter()))
+    if changed and status is not Status.QUEUED:
+        consequence.follow(session, job.id)
     return bool(changed)

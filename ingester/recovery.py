@@ -1,17 +1,13 @@
-"""What a crash may have left is finished, queued again or removed: at start-up, and by the scheduler now and then.
+"""What a crash may have left is finished, queued again or removed.
 
-Whoever is alone on the data directory, as `ingester up` is, may judge everything at once. Where several processes share
-it, only what has been left for a while is judged, and nothing that a living one may be writing.
+Whoever is alone on the data directory, as `ingester up` is, judges everything at start-up. Where several processes
+share it, nothing is touched that a living one may be writing: leases run out, the scheduler tells what nobody else
+will, and what lies in the spool is a matter of `retention/`.
 """
 
 from __future__ import annotations
 
-import math
 import shutil
-import time
-from collections.abc import Iterable
-from datetime import timedelta
-from pathlib import Path
 
 import structlog
 
@@ -28,8 +24,6 @@ log = structlog.get_logger()
 
 #: The last imports that failed or were canceled: one of them may have stopped between its commit and its status file.
 _STOPPED_LOOKED_AT = 1000
-#: Nothing that lives leaves a file untouched for so long without having recorded it.
-ABANDONED = timedelta(hours=6)
 
 
 def refuse_strangers(ledger: Ledger, directory: DataDirectory) -> None:
@@ -50,36 +44,26 @@ def reconcile(ledger: Ledger, store: DataStore, directory: DataDirectory) -> Non
     """
     for upload in directory.incoming.iterdir():
         upload.unlink()  # never answered OK
+    for folder in (directory.drops, directory.quarantine):
+        files = {file.name: file for file in folder.iterdir()}
+        for name in files.keys() - ledger.known_drops(files):
+            log.info("unrecorded_drop_removed", drop=name)
+            files[name].unlink()
     requeued = Queue(ledger).recover(everything=True)
     if requeued:
         log.info("imports_requeued", imports=len(requeued))
-    sweep(ledger, store, directory, timedelta())
+    kept = {directory.root / outcome.workspace for outcome in store.unpublished()}
+    for leftover in directory.work.iterdir():
+        if leftover.is_file():
+            leftover.unlink()
+        elif leftover / "outbox" not in kept:
+            shutil.rmtree(leftover)
     # A service that ended well has told everything; after a crash the last word may be missing.
     stopped = ledger.stopped(_STOPPED_LOOKED_AT) if directory.announcement.exists() else ()
     for job, drop in [*ledger.waiting(), *stopped]:
         # An applied import's own status file is published by its worker, or was already.
         if store.outcome(job.id) is None:
             _settle(ledger, directory, job, drop)
-
-
-def sweep(ledger: Ledger, store: DataStore, directory: DataDirectory, older_than: timedelta = ABANDONED) -> None:
-    """Remove what nobody will ever finish, if nothing has touched it for so long."""
-    # Whoever is alone need not ask a clock that may have been set.
-    before = time.time() - older_than.total_seconds() if older_than else math.inf
-    for upload in _left(directory.incoming, before):
-        upload.unlink(missing_ok=True)
-    for folder in (directory.drops, directory.quarantine):
-        files = {file.name: file for file in _left(folder, before)}
-        for name in files.keys() - ledger.known_drops(files):
-            log.info("unrecorded_drop_removed", drop=name)
-            files[name].unlink(missing_ok=True)
-    kept = {directory.root / outcome.workspace for outcome in store.unpublished()}
-    unended = {job.id for job, _ in ledger.waiting()} if older_than else set[str]()
-    for leftover in _left(directory.work, before):
-        if leftover.is_file():
-            leftover.unlink(missing_ok=True)
-        elif leftover / "outbox" not in kept and leftover.name.partition(".")[0] not in unended:
-            shutil.rmtree(leftover, ignore_errors=bool(older_than))
 
 
 def tell(ledger: Ledger, store: DataStore, directory: DataDirectory) -> None:
@@ -93,16 +77,6 @@ def tell(ledger: Ledger, store: DataStore, directory: DataDirectory) -> None:
     for job, drop in ledger.stopped(_STOPPED_LOOKED_AT):
         if store.outcome(job.id) is None:
             _settle(ledger, directory, job, drop)
-
-
-def _left(folder: Path, before: float) -> Iterable[Path]:
-    for path in folder.iterdir():
-        try:
-            # The change time: a rename sets it, and nobody can set it back.
-            if path.lstat().st_ctime <= before:
-                yield path
-        except FileNotFoundError:
-            continue
 
 
 def _settle(ledger: Ledger, directory: DataDirectory, job: Import, drop: Drop) -> None:

@@ -16,3 +16,10 @@ class Role(StrEnum):
 
 
 EVERY = frozenset(Role)
+
+_HTTP_PORTS = {Role.SFTP: 8081, Role.WATCHER: 8082, Role.SCHEDULER: 8083, Role.WORKER: 8084, Role.API: 8085}
+
+
+def http_port(roles: frozenset[Role]) -> int:
+    """Where a process tells of its metrics and health unless told otherwise, so that one of each fits on a machine."""
+    return _HTTP_PORTS[next(iter(roles))] if len(roles) == 1 else 8080

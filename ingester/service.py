@@ -22,13 +22,19 @@ from ingester.directory import DataDirectory
 from ingester.domain.errors import ConfigurationError
 from ingester.domain.name import is_unfinished
 from ingester.intake import Intake
+from ingester.monitor import health
+from ingester.monitor.monitor import Monitor
+from ingester.notify.delivery import Delivery
+from ingester.notify.send import Sender
 from ingester.queue import Queue, worker_name
-from ingester.role import EVERY, Role
+from ingester.retention.keeper import Keeper
+from ingester.role import EVERY, Role, http_port
 from ingester.routing import Router
 from ingester.ruleset.shipped import in_force
 from ingester.schedule.clock import Clock
 from ingester.schedule.upkeep import Upkeep
 from ingester.settings import Settings
+from ingester.store import database
 from ingester.store.datastore import DataStore
 from ingester.store.ledger import Ledger
 from ingester.store.tenant import Tenants
@@ -36,12 +42,14 @@ from ingester.tenancy import prepare_tenant
 from ingester.watch.folder import FolderWatch
 from ingester.watch.s3.watch import S3Watch
 from ingester.watch.sftp import SftpOwner, record_event
+from ingester.watch.sftp_meter import SftpMeter
 from ingester.workforce import Workforce
-from sftp_server import HostKey, HostKeyError, Limits, Server, ensure_host_keys
+from sftp_server import Event, HostKey, HostKeyError, Limits, Server, ensure_host_keys
 
 log = structlog.get_logger()
 
-_SWEEP_SECONDS = 3600.0
+_TELL_SECONDS = 300.0
+_KEEP_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +57,7 @@ class Ready:
     """What a service says when it can be used; without SFTP it has neither port nor host keys."""
 
     host: str
+    http_port: int
     sftp_port: int | None = None
     host_keys: tuple[HostKey, ...] = ()
 
@@ -77,19 +86,26 @@ class Service:
         recovery.refuse_strangers(self.ledger, self.directory)
         self._router = Router(self._rules)
         self._prepare()
-        self._intake = Intake(self.ledger, self._router, self.directory)
+        port = http_port(roles) if settings.http.port is None else settings.http.port
+        self._monitor = Monitor(settings.http, port, self.directory, self.ledger)
+        self._intake = Intake(self.ledger, self._router, self.directory, self._monitor.meter.landed)
         self._name = worker_name()
         self._host_keys: tuple[HostKey, ...] = ()
         self._server = self._sftp_server() if Role.SFTP in roles else None
         # Whoever is alone needs one clock only.
         self._clock = self._clock_of("scheduler") if Role.SCHEDULER in roles else None
         self._watch_clock = self._clock_of("watcher") if Role.WATCHER in roles and not self._alone else self._clock
+        self._keeper = Keeper(
+            self.ledger, self.directory, settings.retention, partial(DataStore.open, settings.data_url)
+        )
         self._schedule()
+        self._delivery = self._notify() if Role.SCHEDULER in roles else None
         self._folder_watch: FolderWatch | None = None
         self._s3_watch: S3Watch | None = None
         if Role.WATCHER in roles:
             self._folder_watch, self._s3_watch = self._watch()
         self._workers = Workforce(settings, self._rules, Queue(self.ledger)) if Role.WORKER in roles else None
+        self._watch_parts()
 
     # --- building ------------------------------------------------------------------------------------------------
 
@@ -115,12 +131,19 @@ class Service:
             self._host_keys = ensure_host_keys(self.directory.host_keys)
         except HostKeyError as error:
             raise ConfigurationError(str(error)) from error
+        owner = SftpOwner(self.ledger, self._intake, self._router, self.directory, self._grace)
+        meter = SftpMeter(self._monitor.meter.registry, owner.sessions)
+
+        def on_event(event: Event) -> None:
+            meter.count(event)
+            record_event(event)
+
         return Server(
-            SftpOwner(self.ledger, self._intake, self._router, self.directory, self._grace),
+            owner,
             host_keys=[key.path for key in self._host_keys],
             spool=self.directory.incoming,
             unfinished=is_unfinished,
-            on_event=record_event,
+            on_event=on_event,
             host=self._settings.sftp.host,
             port=self._settings.sftp.port,
             limits=Limits(file_bytes=self._settings.sftp.max_upload_bytes),
@@ -134,25 +157,46 @@ class Service:
         if self._clock is None:
             return
         Upkeep(self.ledger, self.directory, self._grace).join(self._clock)
+        self._clock.every(_KEEP_SECONDS, self._keeper.work)
         if not self._alone:
-            self._clock.every(_SWEEP_SECONDS, self._sweep)
+            self._clock.every(_TELL_SECONDS, self._tell)
+
+    def _notify(self) -> Delivery:
+        sender = Sender(self._settings.notify, self._settings.smtp, self.directory.secrets)
+        return Delivery(self.ledger, sender, self._settings.notify)
 
     def _watch(self) -> tuple[FolderWatch, S3Watch]:
         """What looks for files; two processes that did would bring them twice."""
         clock = self._watch_clock
         assert clock is not None
-        folder = FolderWatch(self.ledger, self._intake, self.directory, self._settings.folder, lambda: clock.leads)
-        buckets = S3Watch(self.ledger, self._intake, self._router, self.directory, self._settings.s3)
+        doors = (self.ledger, self._intake, self._router, self.directory)
+        folder = FolderWatch(*doors, self._settings.folder, lambda: clock.leads)
+        buckets = S3Watch(*doors, self._settings.s3)
         clock.every(1.0, buckets.tick)
         return folder, buckets
 
-    def _sweep(self) -> None:
+    def _tell(self) -> None:
+        """Show what a process that died could not."""
         store = DataStore.open(self._settings.data_url)
         try:
-            recovery.sweep(self.ledger, store, self.directory)
             recovery.tell(self.ledger, store, self.directory)
         finally:
             store.close()
+
+    def _watch_parts(self) -> None:
+        """Have the monitor look at what this process has."""
+        if self._server is not None or self._folder_watch is not None:
+            self._monitor.watch_landing(self._intake.busy_seconds)
+        if self._server is not None:
+            self._monitor.check("host_keys", partial(health.host_keys, [key.path for key in self._host_keys]))
+        if self._workers is not None:
+            self._monitor.watch_workers(self._workers.alive, self._workers.wanted)
+        clock = self._clock
+        if clock is not None:
+            # Of several schedulers one leads, so that sums over all processes count nothing twice.
+            self._monitor.count_ledger(lambda: clock.leads)
+        if self._settings.data_url != self._settings.ledger_url:
+            self._monitor.watch_database(database.connect(self._settings.data_url))
 
     # --- running -------------------------------------------------------------------------------------------------
 
@@ -164,60 +208,85 @@ class Service:
             loop.add_signal_handler(number, stop.set)
         async with contextlib.AsyncExitStack() as parts:
             parts.callback(self._stopped)
-            port = await self._start(parts)
-            ready = Ready(self._settings.sftp.host, port, self._host_keys)
+            metrics = self._monitor.start(loop)
+            parts.push_async_callback(asyncio.to_thread, self._monitor.stop)
+            host, port = await self._start(parts)
+            ready = Ready(host, metrics, port, self._host_keys)
             if self._alone:
                 self._announce(ready)
                 parts.callback(partial(self.directory.announcement.unlink, missing_ok=True))
             alive = asyncio.create_task(supervision.keep_alive(self._is_well))
             parts.callback(alive.cancel)
-            parts.callback(supervision.say, "STOPPING=1")
+            parts.callback(supervision.say, "STOPPING=1", "STATUS=Finishing what is under way")
             parts.callback(log.info, "stopping")
-            supervision.say("READY=1", f"STATUS={' '.join(sorted(self._roles))}")
+            parts.callback(self._monitor.draining)
+            self._monitor.ready()
+            supervision.say("READY=1", f"STATUS=At work: {', '.join(sorted(self._roles))}")
             on_ready(ready)
-            log.info("ready", roles=sorted(self._roles), sftp_port=port, data_dir=str(self.directory.root))
+            where = {"sftp_port": port, "http_port": metrics, "data_dir": str(self.directory.root)}
+            log.info("ready", roles=sorted(self._roles), **where)
             if self._workers is not None:
                 await self._workers.watch(stop)
             await stop.wait()
+        log.info("stopped")
 
-    async def _start(self, parts: contextlib.AsyncExitStack) -> int | None:
-        """Start every part there is; `parts` takes them down in the opposite order. Returns the SFTP port."""
+    async def _start(self, parts: contextlib.AsyncExitStack) -> tuple[str, int | None]:
+        """Start every part there is; `parts` takes them down, those first that bring something.
+
+        Returns where SFTP is. Listening comes before all that would have to be told if it cannot be done.
+        """
+        if self._server is not None or self._folder_watch is not None:
+            self._intake.start()
+        where: tuple[str, int | None] = (self._settings.sftp.host, None)
+        if self._server is not None:
+            where = await self._listen(self._server)
         if self._workers is not None:
             self._workers.start()
             parts.push_async_callback(asyncio.to_thread, self._workers.stop)
         if self._server is not None or self._folder_watch is not None:
-            self._intake.start()
             parts.push_async_callback(asyncio.to_thread, self._intake.stop)
         if self._s3_watch is not None:
             parts.push_async_callback(asyncio.to_thread, self._s3_watch.stop)
-        for part in dict.fromkeys((self._clock, self._watch_clock, self._folder_watch)):
+        for part in dict.fromkeys((self._delivery, self._clock, self._watch_clock, self._folder_watch)):
             if part is not None:
                 part.start()
                 parts.push_async_callback(asyncio.to_thread, part.stop)
-        if self._server is None:
-            return None
+        if self._server is not None:
+            parts.push_async_callback(self._server.stop)
+        return where
+
+    async def _listen(self, server: Server) -> tuple[str, int]:
         host, port = self._settings.sftp.host, self._settings.sftp.port
+        listening = supervision.listening_socket()
+        if listening is not None:
+            host = listening.getsockname()[0]
         try:
-            port = await self._server.start(listening=supervision.listening_socket())
+            return host, await server.start(listening=listening)
         except OSError as error:
             raise ConfigurationError(
                 f"cannot listen on {host} port {port}: {error.strerror or error}",
                 fix="Stop what uses the port, or choose another with --sftp-port.",
             ) from error
-        parts.push_async_callback(self._server.stop)
-        return port
 
     def _is_well(self) -> bool:
         """Whether every part is at work, as far as can be told without waiting."""
-        serves = self._server is not None or self._folder_watch is not None
-        return self._intake.is_alive if serves else True
+        lands = self._intake if self._server is not None or self._folder_watch is not None else None
+        parts = (lands, self._folder_watch, self._clock, self._watch_clock)
+        return all(part.is_alive for part in parts if part is not None)
 
     def _stopped(self) -> None:
+        self._keeper.close()
         self.ledger.close()
         os.close(self._lock)
-        log.info("stopped")
 
     def _announce(self, ready: Ready) -> None:
         temporary = self.directory.announcement.with_suffix(".tmp")
-        temporary.write_text(json.dumps({"pid": os.getpid(), "host": ready.host, "sftp_port": ready.sftp_port}))
+        said = {
+            "pid": os.getpid(),
+            "host": ready.host,
+            "sftp_port": ready.sftp_port,
+            "http_host": self._settings.http.host,
+            "http_port": ready.http_port,
+        }
+        temporary.write_text(json.dumps(said))
         temporary.rename(self.directory.announcement)

@@ -1,21 +1,37 @@
-"""Settings: one frozen model per concern. Flags win over `INGESTER_*`, that over the TOML file, that over defaults."""
+"""Settings: one frozen model per concern. Flags win over `INGESTER_*`, that over the TOML file, that over defaults.
+
+A setting may also be a credential of systemd (`LoadCredential=ingester_database_url`), which only the service can read;
+it wins over the TOML file.
+"""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    IPvAnyNetwork,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
     PydanticBaseSettingsSource,
+    SecretsSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
 
 from ingester.domain.errors import ConfigurationError
+from ingester.domain.name import is_unfinished
+from ingester.domain.status import CompleteOn
 
 
 class SftpSettings(BaseModel):
@@ -31,14 +47,64 @@ class SftpSettings(BaseModel):
     visible_grace_seconds: float = Field(default=60.0, ge=0)
 
 
+class HttpSettings(BaseModel):
+    """The operators' HTTP listener: metrics and health."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    #: Address to listen on. It asks nobody who he is: only this machine unless told otherwise.
+    host: str = "127.0.0.1"
+    #: 8080 of the whole service, of its roles as `ingester.role` says; 0 takes a free one.
+    port: int | None = Field(default=None, ge=0, le=65535)
+    #: So many tenants, those that were added first, have series of their own in the metrics; all others are one.
+    metric_tenants: int = Field(default=200, ge=0, le=10_000)
+    #: With less room on disk, in bytes, the service says that it is not ready.
+    min_free_bytes: int = Field(default=512 * 2**20, ge=0)
+
+
 class FolderSettings(BaseModel):
     """The watch on the tenants' physical inbox folders."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    #: Events are hints; a full look happens this often.
-    rescan_seconds: float = Field(default=2.0, gt=0)
-    #: A file is complete when its size and time have not changed for this long.
+    #: How a file shows that its writer is done, where neither its feed nor its tenant says otherwise.
+    complete_on: CompleteOn = CompleteOn.STABLE
+    #: A file is stable when its size and times have not changed for this long.
     settle_seconds: float = Field(default=1.0, ge=0)
+    #: What a done-marker's name adds to that of its file.
+    marker_suffixes: tuple[str, ...] = (".done", ".ok")
+    #: A done-marker that has lain for so long without its file raises an alert.
+    marker_seconds: float = Field(default=3600.0, ge=0)
+    #: Whether the kernel is asked for events; network filesystems have none and are polled in any case.
+    events: bool = True
+    #: Events are hints; a full look happens this often.
+    rescan_seconds: float = Field(default=30.0, gt=0)
+    #: Where there are no events, this often.
+    poll_seconds: float = Field(default=2.0, gt=0)
+
+    @field_validator("marker_suffixes")
+    @classmethod
+    def _suffixes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        odd = [suffix for suffix in value if len(suffix) < 2 or "/" in suffix or is_unfinished(f"x{suffix}")]
+        if odd or not value:
+            raise ValueError(f"{', '.join(map(repr, odd)) or 'none'}: not the end of a done-marker's name")
+        return value
+
+
+class RetentionSettings(BaseModel):
+    """For how many days what is kept; without a number, for ever. Tenants may have their own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    #: Originals of imports that have ended.
+    archive_days: int | None = Field(default=None, ge=0)
+    #: Status files and reports.
+    outbox_days: int | None = Field(default=None, ge=0)
+    #: Files whose import failed; afterwards it can no longer be tried again.
+    quarantine_days: int | None = Field(default=None, ge=0)
+    #: What the ledger knows of imports that have ended.
+    history_days: int | None = Field(default=None, ge=0)
+    #: What nobody knows or needs any more in the spool, such as a crash may leave.
+    spool_days: int = Field(default=7, ge=1)
+    #: The record of what was removed.
+    removals_days: int = Field(default=730, ge=1)
 
 
 class S3Settings(BaseModel):
@@ -70,6 +136,51 @@ class WorkerSettings(BaseModel):
     block_bytes: int = Field(default=8 * 2**20, ge=2**16)
 
 
+class SmtpSettings(BaseModel):
+    """The server that mail leaves through; no mail is sent without one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    host: str = ""
+    port: int = Field(default=587, ge=1, le=65535)
+    #: `starttls`, `tls` from the first byte on (port 465), or `none`, which refuses to send a password.
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    username: str = ""
+    password: SecretStr | None = None
+    #: Read for every message, so that it can change.
+    password_file: Path | None = None
+    #: The address that mail comes from.
+    sender: str = ""
+    timeout_seconds: float = Field(default=10.0, gt=0, le=60)
+
+    @model_validator(mode="after")
+    def _safe(self) -> Self:
+        if self.security == "none" and (self.password is not None or self.password_file is not None):
+            raise ValueError("a password is sent with security starttls or tls only")
+        return self
+
+
+class NotifySettings(BaseModel):
+    """How notifications are delivered."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    #: Messages to one target in a minute; what is more is told in one summary.
+    per_minute: int = Field(default=10, ge=1)
+    #: For how long a notification is tried.
+    give_up_hours: float = Field(default=24.0, gt=0)
+    #: Networks beside the public internet that webhooks and chat may reach, as 10.1.0.0/16.
+    allow_networks: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = ()
+    #: Whether a webhook may be sent without TLS.
+    allow_http: bool = False
+    #: Certificate authorities to trust beside those of the system, as PEM.
+    ca_file: Path | None = None
+
+    @field_validator("allow_networks", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        """An environment variable lists them with commas."""
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
 class Settings(BaseSettings):
     """Everything an operator can set. Nested values are written `INGESTER_SFTP__PORT` or `[sftp] port` in TOML."""
 
@@ -83,9 +194,13 @@ class Settings(BaseSettings):
     log_format: str = Field(default="auto", pattern="^(auto|json|console)$")
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
     sftp: SftpSettings = SftpSettings()
+    http: HttpSettings = HttpSettings()
     folder: FolderSettings = FolderSettings()
     s3: S3Settings = S3Settings()
     worker: WorkerSettings = WorkerSettings()
+    smtp: SmtpSettings = SmtpSettings()
+    notify: NotifySettings = NotifySettings()
+    retention: RetentionSettings = RetentionSettings()
 
     @property
     def ledger_url(self) -> str:
@@ -116,9 +231,16 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Flags, then environment, then the file given with --config; no .env file is ever read."""
+        """Flags, then environment, then credentials, then the file given with --config; no .env file is ever read."""
         del dotenv_settings, file_secret_settings
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+        return init_settings, env_settings, *_credentials(settings_cls), TomlConfigSettingsSource(settings_cls)
+
+
+def _credentials(settings_cls: type[BaseSettings]) -> tuple[PydanticBaseSettingsSource, ...]:
+    """What systemd hands over in files named as the variables are. Where it has none, its folder may be unreadable."""
+    folder = os.environ.get("CREDENTIALS_DIRECTORY", "")
+    readable = folder and os.access(folder, os.R_OK | os.X_OK)
+    return (SecretsSettingsSource(settings_cls, secrets_dir=folder),) if readable else ()
 
 
 def load(config: Path | None = None, **flags: Any) -> Settings:

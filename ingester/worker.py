@@ -232,7 +232,13 @@ class Worker:
             self._store.published(job.id)
             publish.discard(self._directory, job)
             # Last: whatever happens before it, somebody takes the import again and finishes it.
-            self._queue.complete(job, Outcome(outcome.outcome), location=location, stats=outcome.stats)
+            self._queue.complete(
+                job,
+                Outcome(outcome.outcome),
+                location=location,
+                stats=outcome.stats,
+                phase_seconds=outcome.phase_seconds,
+            )
             fault.point("ledger.completed")
             # Its children, and those of its line, may start now; another worker may have found nothing before.
             self._bell.ring()

@@ -13,7 +13,7 @@ database and imports nothing of it. Read it in this order:
 """
 
 from .event import Event
-from .hostkey import HostKey, HostKeyError, ensure_host_keys
+from .hostkey import HostKey, HostKeyError, ensure_host_keys, read_host_keys
 from .limits import Limits
 from .owner import Account, Folder, Landed, LandingRefused, Owner, Upload
 from .server import Server
@@ -31,4 +31,5 @@ __all__ = [
     "Server",
     "Upload",
     "ensure_host_keys",
+    "read_host_keys",
 ]

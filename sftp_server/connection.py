@@ -50,7 +50,8 @@ class Connection(SSHServer):
         """Count a new connection; an older one may have to make room."""
         self.ssh = conn
         peer = conn.get_extra_info("peername")
-        self._address = peer[0] if peer else ""
+        # A socket that takes both families gives IPv4 addresses in the form of IPv6.
+        self._address = peer[0].removeprefix("::ffff:") if peer else ""
         self._login = Login(self._context.owner, conn, self._context.limits.login_tries)
         self._on_made(self)
         self._context.startups.enter(self._address, self, self._make_room)

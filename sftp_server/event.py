@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from .name import CONTROL
@@ -49,6 +50,7 @@ class Event:
     sha256: str | None = None
     #: SHA256 fingerprints of the key that logged in, or of those that were refused.
     keys: tuple[str, ...] = ()
+    #: How long a session or an upload took; not of a file that lands by its rename.
     seconds: float | None = None
 
     def facts(self) -> dict[str, Any]:
@@ -62,6 +64,11 @@ def printable(text: str | bytes) -> str:
     if isinstance(text, bytes):
         text = text.decode("utf-8", "backslashreplace")
     return CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)[:_LONGEST]
+
+
+def seconds_since(moment: datetime) -> float:
+    """How long ago it was, by a clock that may have been set back meanwhile."""
+    return round(max(0.0, (datetime.now(UTC) - moment).total_seconds()), 3)
 
 
 class Audit:

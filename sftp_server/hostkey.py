@@ -11,6 +11,7 @@ from pathlib import Path
 import asyncssh
 
 _RSA_BITS = 3072
+_NAMES = ("ssh_host_ed25519_key", "ssh_host_rsa_key")
 
 
 class HostKeyError(Exception):
@@ -25,6 +26,7 @@ class HostKey:
     algorithm: str
     #: As clients show it: `SHA256:…`.
     fingerprint: str
+    bits: int
 
 
 def ensure_host_keys(folder: Path) -> tuple[HostKey, ...]:
@@ -33,26 +35,42 @@ def ensure_host_keys(folder: Path) -> tuple[HostKey, ...]:
     Raises `HostKeyError` for keys that are unreadable or open to others.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    ed25519, rsa = _NAMES
     return (
-        _ensure(folder / "ssh_host_ed25519_key", lambda: asyncssh.generate_private_key("ssh-ed25519")),
-        _ensure(folder / "ssh_host_rsa_key", lambda: asyncssh.generate_private_key("ssh-rsa", key_size=_RSA_BITS)),
+        _ensure(folder / ed25519, lambda: asyncssh.generate_private_key("ssh-ed25519")),
+        _ensure(folder / rsa, lambda: asyncssh.generate_private_key("ssh-rsa", key_size=_RSA_BITS)),
     )
+
+
+def read_host_keys(folder: Path) -> tuple[HostKey, ...]:
+    """Return those host keys in `folder` that there are. Makes none; otherwise as `ensure_host_keys`."""
+    return tuple(_described(folder / name, _read(folder / name)) for name in _NAMES if (folder / name).exists())
 
 
 def _ensure(path: Path, generate: Callable[[], asyncssh.SSHKey]) -> HostKey:
     if not path.exists():
         _write(path, generate().export_private_key(), 0o600)
-    try:
-        if path.stat().st_mode & 0o077:
-            raise HostKeyError(f"The host key {path} is open to other users; run: chmod 600 {path}")
-        # Whether an RSA key's numbers fit takes long to find out; the server does when it loads the key.
-        key = asyncssh.read_private_key(path, unsafe_skip_rsa_key_validation=True)
-    except (OSError, asyncssh.KeyImportError) as error:
-        raise HostKeyError(f"The host key {path} cannot be read: {error}; restore or delete it") from error
+    # Whether an RSA key's numbers fit takes long to find out; the server does when it loads the key.
+    key = _read(path, validate=False)
     public = path.with_suffix(".pub")
     if not public.exists():
         _write(public, key.export_public_key(), 0o644)
-    return HostKey(path=path, algorithm=key.get_algorithm(), fingerprint=key.get_fingerprint())
+    return _described(path, key)
+
+
+def _read(path: Path, *, validate: bool = True) -> asyncssh.SSHKey:
+    try:
+        if path.stat().st_mode & 0o077:
+            raise HostKeyError(f"The host key {path} is open to other users; run: chmod 600 {path}")
+        return asyncssh.read_private_key(path, unsafe_skip_rsa_key_validation=not validate)
+    except (OSError, asyncssh.KeyImportError) as error:
+        raise HostKeyError(f"The host key {path} cannot be read: {error}; restore or delete it") from error
+
+
+def _described(path: Path, key: asyncssh.SSHKey) -> HostKey:
+    # Keys on one fixed curve do not say how long they are.
+    bits = getattr(key.pyca_key, "key_size", 256)
+    return HostKey(path=path, algorithm=key.get_algorithm(), fingerprint=key.get_fingerprint(), bits=bits)
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:

@@ -30,6 +30,7 @@ from . import beneath
 from .attribute import attributes_of, file_attributes, folder_attributes
 from .context import Context, Session
 from .download import Download
+from .event import seconds_since
 from .landing import land
 from .name import Names, check_new, show
 from .owner import Folder, Landed
@@ -238,13 +239,19 @@ class Inbox:
         with beneath.folder(self.root, spot.below, make=True) as folder:
             # Replaces a link that somebody planted under this name, instead of following it.
             os.rename(upload.file.path, spot.name, dst_dir_fd=folder)
-        self._context.audit(self._session.event("kept", path=spot.path, size=upload.file.size))
+        self._context.audit(
+            self._session.event("kept", path=spot.path, size=upload.file.size, seconds=seconds_since(upload.started_at))
+        )
         return None
 
     def _ended(self, upload: OpenUpload, spot: Spot, reason: str | None) -> None:
         self._session.uploads.remove(upload)
         if reason is not None:
-            self._context.audit(self._session.event("abandoned", path=spot.path, size=upload.received, reason=reason))
+            seconds = seconds_since(upload.started_at)
+            event = self._session.event(
+                "abandoned", path=spot.path, size=upload.received, reason=reason, seconds=seconds
+            )
+            self._context.audit(event)
 
     def _attributes(self, found: Found) -> SFTPAttrs:
         if isinstance(found, OpenUpload):

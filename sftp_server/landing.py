@@ -7,15 +7,25 @@ from datetime import datetime
 from asyncssh import SFTPFailure
 
 from .context import Context, Session
-from .event import log
+from .event import log, seconds_since
 from .owner import LandingRefused, Upload
 from .spool import SpoolFile
 
 
 async def land(
-    context: Context, session: Session, file: SpoolFile, *, folder: str, name: str, started_at: datetime
+    context: Context,
+    session: Session,
+    file: SpoolFile,
+    *,
+    folder: str,
+    name: str,
+    started_at: datetime,
+    written_before: bool = False,
 ) -> None:
-    """Return when the owner has the file; otherwise raise `SFTPFailure`, and the file is still the caller's."""
+    """Return when the owner has the file; otherwise raise `SFTPFailure`, and the file is still the caller's.
+
+    `written_before`: under an unfinished name, and its bytes were reported then.
+    """
     sha256 = await file.sha256()
     upload = Upload(
         account=session.account.name,
@@ -36,4 +46,5 @@ async def land(
     except Exception as error:
         log.exception("Landing %s of %s failed", path, session.account.name)
         raise SFTPFailure("The server could not store the file; it was not received") from error
-    context.audit(session.event("landed", path=path, size=upload.size, sha256=sha256))
+    seconds = None if written_before else seconds_since(started_at)
+    context.audit(session.event("landed", path=path, size=upload.size, sha256=sha256, seconds=seconds))

@@ -61,7 +61,15 @@ async def _land_unfinished(context: Context, session: Session, source: Spot, tar
         except BlockingIOError:
             raise SFTPFailure(f"{source.path} is being renamed already") from None
         try:
-            await land(context, session, file, folder=target.folder, name=target.name, started_at=datetime.now(UTC))
+            await land(
+                context,
+                session,
+                file,
+                folder=target.folder,
+                name=target.name,
+                started_at=datetime.now(UTC),
+                written_before=True,
+            )
             with suppress(FileNotFoundError):
                 os.unlink(source.name, dir_fd=folder)
         finally:

@@ -19,6 +19,8 @@ from .spool import Spool
 from .startup import Startups
 
 _CLOSING = 5.0
+# Connections that may wait to be accepted, as many as come while a service restarts; the kernel has a bound of its own.
+_BACKLOG = 4096
 
 
 class Server:
@@ -72,6 +74,7 @@ class Server:
         where = {"sock": listening} if listening else {"host": self._host, "port": self._port, "reuse_port": reuse_port}
         self._acceptor = await asyncssh.listen(
             **where,
+            backlog=_BACKLOG,
             server_factory=self._connection,
             server_host_keys=algorithm.host_keys(self._host_keys),
             server_version="sftp_server",

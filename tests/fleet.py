@@ -65,9 +65,9 @@ class Fleet(Service):
     def add(self, role: str, *options: str) -> Member:
         """Start one more process of a role and wait until it is ready."""
         path = self.scratch / f"{role}{len(self.members)}.log"
+        port = ("--sftp-port", "0") if role == "sftp" else ()
         with path.open("wb") as log:
-            port = ("--sftp-port", "0") if role == "sftp" else ()
-            process = self._run("serve", role, *port, *options, stdout=log, stderr=log)
+            process = self._run("serve", role, "--http-port", "0", *port, *options, stdout=log, stderr=log)
         member = Member(role, process, path)
         self.members.append(member)
         said = member.until(r"is ready(?: on \S+ port (\d+))?")

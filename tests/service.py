@@ -43,6 +43,7 @@ class Service:
         self.scratch = scratch
         self.host = "127.0.0.1"
         self.port = 0
+        self.http_port = 0
         self._log = scratch / "up.log"
         self._warm = warm
         self._process: subprocess.Popen[bytes] | Program | None = None
@@ -51,6 +52,8 @@ class Service:
             "HOME": str(scratch),
             "LANG": "C.UTF-8",
             "INGESTER_DATA_DIR": str(self.data_dir),
+            # The program is to be the one that these tests found, where that is not the installed one.
+            **{name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ},
         }
         if rules:
             self._environment["INGESTER_RULES_DIRS"] = os.pathsep.join(map(str, rules))
@@ -72,13 +75,13 @@ class Service:
             self._place_host_keys()
         ready = self.data_dir / "run" / "up.json"
         with self._log.open("ab") as log:
-            options = ("--host", self.host, "--sftp-port", "0")
+            options = ("--host", self.host, "--sftp-port", "0", "--http-port", "0")
             self._process = self._run("up", *options, stdout=log, stderr=log, fresh=fresh)
         deadline = time.monotonic() + seconds
         while True:
             # The file of a service that was killed is still there, under another process id.
             if ready.exists() and (up := json.loads(ready.read_text()))["pid"] == self._process.pid:
-                self.port = up["sftp_port"]
+                self.port, self.http_port = up["sftp_port"], up["http_port"]
                 return self
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.kill()

@@ -26,6 +26,8 @@ from typing import IO, Any
 
 _REQUEST_BYTES = 1 << 17
 _NUMBER = struct.Struct("=i")
+#: Worker processes that are forked; what a service starts beyond them is spawned.
+_WORKERS = 2
 
 
 class Program:
@@ -115,8 +117,8 @@ def _load() -> None:
 
     import ingester.cli.app
     import ingester.cli.site
-    import ingester.nursery
     import ingester.service
+    import ingester.worker
 
     assert alembic, (sqlalchemy, ingester)
 
@@ -165,38 +167,48 @@ def _run(request: dict[str, Any], outputs: list[int]) -> None:
     time.tzset()
     sys.argv = request["command"]
     if sys.argv[1:2] in (["up"], ["serve"]):
-        _keep_a_fork_server()
+        _keep_workers()
     runpy.run_path(sys.argv[0], run_name="__main__")
 
 
-def _keep_a_fork_server() -> None:
-    """Have multiprocessing's fork server ready, which a service starts when it has threads and cannot fork any more."""
-    spawn, (ours, theirs) = util.spawnv_passfds, socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+def _keep_workers() -> None:
+    """Have processes ready that become worker processes, which a service starts when it cannot fork any more."""
+    spawn, ready = util.spawnv_passfds, [_keep_one() for _ in range(_WORKERS)]
 
     def fork_instead(path: bytes, arguments: list[str], descriptors: Sequence[int]) -> int:
-        if "multiprocessing.forkserver" not in arguments[-1]:
+        words = [os.fsdecode(each) for each in arguments]
+        if not ready or "--multiprocessing-fork" not in words:
             return spawn(path, arguments, descriptors)
-        util.spawnv_passfds = spawn
+        pid, ours = ready.pop()
         with ours:
-            socket.send_fds(ours, [json.dumps([arguments[-1], *descriptors]).encode()], descriptors)
+            socket.send_fds(ours, [json.dumps([words, *descriptors]).encode()], descriptors)
         return pid
 
+    util.spawnv_passfds = fork_instead
+
+
+def _keep_one() -> tuple[int, socket.socket]:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     pid = os.fork()
     if pid:
         theirs.close()
-        util.spawnv_passfds = fork_instead
-        return
+        return pid, ours
     ours.close()
     request, received, _, _ = socket.recv_fds(theirs, _REQUEST_BYTES, 16)
     theirs.close()
     if not request:
         os._exit(0)
-    code, *numbers = json.loads(request)
+    arguments, *numbers = json.loads(request)
     # Out of one another's way first.
     for number, descriptor in zip(numbers, [fcntl.fcntl(each, fcntl.F_DUPFD, 1000) for each in received], strict=True):
         os.dup2(descriptor, number)
         os.close(descriptor)
-    exec(code, {})
+    code = arguments.index("-c") + 1
+    sys.argv = ["-c", *arguments[code + 1 :]]
+    try:
+        exec(arguments[code], {})
+    except SystemExit as ended:
+        os._exit(ended.code if isinstance(ended.code, int) else 0)
     os._exit(0)
 
 

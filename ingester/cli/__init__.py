@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 
 from ingester.domain.errors import ConfigurationError, IngesterError, UsageError
 
@@ -27,3 +28,7 @@ def main() -> None:
         sys.exit(3)
     except KeyboardInterrupt:
         sys.exit(130)
+    except Exception:  # noqa: BLE001 -- nothing is hidden: Python would print the same, but end with 1
+        # Our own fault. 1 would say that the operator has to mend something, and systemd would not try again.
+        traceback.print_exc()
+        sys.exit(3)

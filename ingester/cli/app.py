@@ -9,7 +9,22 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from ingester.cli import database, demo, feed, imports, oneshot, rules, s3, serve, tenant, up
+from ingester.cli import (
+    alerts,
+    database,
+    demo,
+    doctor,
+    feed,
+    imports,
+    notify,
+    oneshot,
+    retention,
+    rules,
+    s3,
+    serve,
+    tenant,
+    up,
+)
 
 
 class _Root(TyperGroup):
@@ -57,5 +72,9 @@ app.add_typer(tenant.app, name="tenant")
 app.add_typer(feed.app, name="feed")
 app.add_typer(s3.app, name="s3")
 app.add_typer(imports.app, name="imports")
+app.add_typer(alerts.app, name="alerts")
+app.add_typer(notify.app, name="notify")
+app.add_typer(retention.app, name="retention")
 app.add_typer(rules.app, name="rules")
 app.add_typer(database.app, name="db")
+app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)

@@ -56,7 +56,9 @@ async def _demo(scratch: Path) -> None:
 
     console = Console(highlight=False)
     # The demo's own output is the point; the service's log would drown it.
-    found = settings.load(data_dir=scratch / "data", sftp={"host": "127.0.0.1", "port": 0}, log_level="ERROR")
+    found = settings.load(
+        data_dir=scratch / "data", sftp={"host": "127.0.0.1", "port": 0}, http={"port": 0}, log_level="ERROR"
+    )
     log.configure(found.log_format, found.log_level)
     service = Service(found)
     key = asyncssh.generate_private_key("ssh-ed25519")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,19 +15,31 @@ from ingester.cli.options import (
     EmptyErases,
     Json,
     RemovalGuard,
+    only_given,
     opened,
     print_json,
     print_table,
 )
 from ingester.domain.errors import UsageError
-from ingester.domain.status import REMOVAL_GUARD_PERCENT, Action, DuplicateHandling, HoldHandling, RepeatHandling
+from ingester.domain.status import (
+    REMOVAL_GUARD_PERCENT,
+    Action,
+    CompleteOn,
+    DuplicateHandling,
+    HoldHandling,
+    RepeatHandling,
+)
 from ingester.domain.window import IMMEDIATE
 
 if TYPE_CHECKING:
+    from ingester.cli.site import Site
     from ingester.feed import Change
     from ingester.store.ledger_tables import Feed
 
 app = typer.Typer(no_args_is_help=True, help="Say which files are which entity, and what is done with their records.")
+
+#: Open ones of a tenant that are looked at; a feed with more has more to tell than fits a list.
+_ALERTS = 1000
 
 _Tenant = Annotated[str, typer.Argument(metavar="T", help="The tenant.")]
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="The feed's name.")]
@@ -35,7 +48,8 @@ _Name = Annotated[str, typer.Argument(metavar="NAME", help="The feed's name.")]
 @app.command(
     epilog="Examples: `ingester feed add acme crm --entity customer --pattern 'export_*.csv' --source crm` · "
     "`ingester feed add acme full --entity product --pattern 'full_*' --action overwrite --removal-guard 20` · "
-    "`ingester feed add acme night --entity order --pattern 'orders_*' --schedule '30 2 * * *' --settle 10m`"
+    "`ingester feed add acme night --entity order --pattern 'orders_*' --schedule '30 2 * * *' --settle 10m` · "
+    "`ingester feed add acme crm --entity customer --pattern 'crm_*' --expect-by 02:30 --expect-days mon-fri`"
 )
 def add(
     tenant: _Tenant,
@@ -72,6 +86,32 @@ def add(
     ] = "0",
     priority: Annotated[int, typer.Option(help="Higher goes first among the tenant's files.", min=-1000, max=1000)] = 0,
     time_limit: Annotated[str | None, typer.Option(help="Give an import up after so long, as 30m.")] = None,
+    expect_by: Annotated[
+        str | None, typer.Option(help="Times in the tenant's time zone by which a drop is due: 02:30 or 06:00,18:00.")
+    ] = None,
+    expect_days: Annotated[
+        str | None, typer.Option(help="The days on which it is due: mon-fri, mon,thu. Default: daily")
+    ] = None,
+    expect_cron: Annotated[
+        str | None, typer.Option(help="Instead: five fields of cron, in the tenant's time zone.")
+    ] = None,
+    expect_grace: Annotated[
+        str | None, typer.Option(help="How late it may be before it is: 30m, 1h30m. Default: 0m")
+    ] = None,
+    expect_window: Annotated[
+        str | None, typer.Option(help="How early it may come to count. Default: since the due moment before")
+    ] = None,
+    expect_rows: Annotated[int | None, typer.Option(help="Rows that it has at least. Default: 1")] = None,
+    expect_shrink: Annotated[
+        int | None, typer.Option(help="How much smaller than the last ones it may be, in percent.")
+    ] = None,
+    holidays: Annotated[
+        str | None, typer.Option(help="Nothing is due on the public holidays of DE, DE-BY or XNYS.")
+    ] = None,
+    complete_on: Annotated[
+        CompleteOn | None,
+        typer.Option(help="How its files in an inbox folder are known to be complete. Default: as its tenant says."),
+    ] = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
@@ -97,6 +137,18 @@ def add(
         settle_seconds=settle,
         priority=priority,
         time_limit_seconds=time_limit,
+        expects=only_given(
+            by=expect_by,
+            days=expect_days,
+            cron=expect_cron,
+            grace=expect_grace,
+            window=expect_window,
+            min_rows=expect_rows,
+            shrink=expect_shrink,
+            holidays=holidays,
+        )
+        or None,
+        complete_on=complete_on,
     )
     with opened(data_dir) as site:
         feed = declared.feed(site.tenants.get(tenant), site.rules)
@@ -112,13 +164,12 @@ def add(
 def list_feeds(tenant: _Tenant, data_dir: DataDir = None, as_json: Json = False) -> None:
     """List a tenant's feeds in the order in which they are matched."""
     with opened(data_dir) as site:
-        site.tenants.get(tenant)
-        feeds = [_said(feed) for feed in site.tenants.feeds(tenant)]
+        feeds = _standing(site, tenant)
     if as_json:
         print_json(feeds)
         return
     print_table(
-        ("feed", "pattern", "entity", "action", "source", "duplicates", "starts"),
+        ("feed", "pattern", "entity", "action", "source", "duplicates", "starts", "expects", "alerts"),
         [
             (
                 feed["name"],
@@ -128,6 +179,8 @@ def list_feeds(tenant: _Tenant, data_dir: DataDir = None, as_json: Json = False)
                 feed["source"] or "default",
                 feed["duplicate_handling"],
                 "paused" if feed["paused_at"] else feed["schedule"],
+                _expected(feed["expects"]),
+                ", ".join(dict.fromkeys(alert["kind"] for alert in feed["alerts"])),
             )
             for feed in feeds
         ],
@@ -138,12 +191,17 @@ def list_feeds(tenant: _Tenant, data_dir: DataDir = None, as_json: Json = False)
 def show(tenant: _Tenant, name: _Name, data_dir: DataDir = None, as_json: Json = False) -> None:
     """Show everything one feed says."""
     with opened(data_dir) as site:
-        said = _said(site.tenants.feed(tenant, name))
+        site.tenants.feed(tenant, name)
+        said = next(feed for feed in _standing(site, tenant) if feed["name"] == name)
     if as_json:
         print_json(said)
         return
     for word, value in said.items():
-        typer.echo(f"{word}: {_shown(value)}")
+        if word == "alerts":
+            for alert in value:
+                typer.echo(f"alert {alert['id']}: {alert['kind']} since {alert['raised_at']}: {alert['message']}")
+        else:
+            typer.echo(f"{word}: {_shown(value)}")
 
 
 @app.command()
@@ -208,10 +266,52 @@ def _said(feed: Feed) -> dict[str, Any]:
     return feed.model_dump(mode="json", exclude={"id", "tenant"})
 
 
+def _standing(site: Site, tenant: str) -> list[dict[str, Any]]:
+    """Everything about a tenant's feeds: what they say, when their next drop is due, and what is wrong by now."""
+    from ingester.alert import alerts
+    from ingester.expectation.timetable import Timetable
+    from ingester.expectation.words import Expects
+    from ingester.outbox.status import moment
+    from ingester.store.database import now
+
+    def next_due(words: dict[str, Any] | None) -> datetime | None:
+        expects = Expects.model_construct(**words or {})
+        return Timetable(expects, zone).next(now()) if expects.timed else None
+
+    zone, feeds = site.tenants.get(tenant).timezone, site.tenants.feeds(tenant)
+    opened_ones = alerts(site.ledger, tenant=tenant, limit=_ALERTS)
+    return [
+        {
+            **_said(feed),
+            "next_due_at": moment(next_due(feed.expects)),
+            "alerts": [
+                {
+                    "id": alert.id,
+                    "kind": alert.kind.value,
+                    "message": alert.message,
+                    "due_at": moment(alert.due_at),
+                    "raised_at": moment(alert.raised_at),
+                }
+                for alert in opened_ones
+                if alert.feed == feed.name
+            ],
+        }
+        for feed in feeds
+    ]
+
+
+def _expected(words: dict[str, Any] | None) -> str:
+    from ingester.expectation.words import Expects
+
+    return "" if words is None else str(Expects.model_construct(**words))
+
+
 def _described(change: Change) -> dict[str, Any]:
     words = {word: {"before": old, "after": new} for word, (old, new) in change.words.items()}
     return {"feed": change.feed, "change": change.kind, "words": words}
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{word} {said}" for word, said in value.items())
     return "-" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

@@ -54,11 +54,11 @@ def only_given(**values: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def opened(data_dir: Path | None) -> Iterator[Site]:
+def opened(data_dir: Path | None, config: Path | None = None) -> Iterator[Site]:
     """A data directory and its databases, which may be in use by a running service."""
     from ingester.cli.site import Site
 
-    site = Site(settings(data_dir))
+    site = Site(settings(data_dir, config))
     try:
         yield site
     finally:

@@ -24,6 +24,9 @@ def serve(
     config: Config = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on. Default: 127.0.0.1")] = None,
     sftp_port: Annotated[int | None, typer.Option(help="Default: 2222. 0 takes a free port.")] = None,
+    http_port: Annotated[
+        int | None, typer.Option(help="Of metrics and health, on this machine only. Default: 8081 and up, by role.")
+    ] = None,
     processes: Annotated[int | None, typer.Option(help="Workers of this machine. Default: 2", min=1)] = None,
 ) -> None:
     """Run one role of the service, as a process of its own."""
@@ -36,6 +39,7 @@ def serve(
         data_dir,
         config,
         sftp=only_given(host=host, port=sftp_port),
+        http=only_given(port=http_port),
         worker=only_given(processes=processes),
     )
     log.configure(found.log_format, found.log_level)

@@ -10,6 +10,7 @@ import typer
 
 from ingester.cli.options import DataDir, Json, opened, print_json, print_table
 from ingester.domain.errors import UsageError
+from ingester.domain.status import CompleteOn
 
 if TYPE_CHECKING:
     from ingester.store.ledger_tables import Tenant, TenantKey
@@ -71,6 +72,29 @@ def show(name: _Name, data_dir: DataDir = None, as_json: Json = False) -> None:
         typer.echo(f"key: {key['fingerprint']} {key['type']} {key['comment']}".rstrip())
 
 
+@app.command(epilog="Examples: `ingester tenant inbox acme --complete-on marker` · `ingester tenant inbox acme`")
+def inbox(
+    name: _Name,
+    complete_on: Annotated[
+        str | None,
+        typer.Option(metavar="HOW", help="close, rename, stable, marker, or `default` for what the settings say."),
+    ] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Say how files that are put into a customer's inbox folder are known to be complete; feeds may say otherwise."""
+    with opened(data_dir) as site:
+        site.tenants.get(name)
+        if complete_on is not None:
+            if complete_on not in ("default", *CompleteOn):
+                raise UsageError(
+                    f"--complete-on is '{complete_on}'", fix=f"Use one of: {', '.join(CompleteOn)}, default."
+                )
+            site.tenants.set_completion(name, None if complete_on == "default" else CompleteOn(complete_on))
+        own = site.tenants.get(name).complete_on
+        default = site.settings.folder.complete_on
+    typer.echo(f"files in the inbox folder of '{name}' are complete on {own or f'{default} (as the settings say)'}")
+
+
 @app.command()
 def remove(name: _Name, data_dir: DataDir = None) -> None:
     """Remove a customer: its keys stop working at the next login; its files and history stay."""
@@ -123,6 +147,42 @@ def resume(name: _Name, data_dir: DataDir = None) -> None:
         site.tenants.resume(name)
         site.nudge()
     typer.echo(f"tenant '{name}' goes on")
+
+
+@app.command(epilog="Examples: `ingester tenant purge acme` shows what there is · `ingester tenant purge acme --yes`")
+def purge(
+    name: _Name,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it; without it you are only told what there is.")] = False,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Remove everything of a customer for good: files, records, imports, keys and feeds. Refused under legal hold."""
+    from ingester import log
+    from ingester.retention.purge import Purge
+    from ingester.store.retention import Retention
+
+    with opened(data_dir) as site:
+        log.configure(site.settings.log_format, "WARNING")
+        work = Purge(site.ledger, lambda: site.store, site.directory, name)
+        found = work.inventory()
+        holds = Retention(site.ledger, site.settings.retention).holds(name)
+        if yes:
+            for _ in work.steps():
+                pass
+    if as_json:
+        rows = dict(found.rows)
+        counts = {"files": found.files, "bytes": found.size, "drops": found.drops, "imports": found.imports}
+        print_json({"tenant": name, "purged": yes, **counts, "rows": rows, "legal_hold": bool(holds)})
+        return
+    typer.echo(f"{found.files:,} files of {found.size:,} bytes, {found.drops:,} drops, {found.imports:,} imports")
+    for table, rows_of in found.rows.items():
+        typer.echo(f"{rows_of:,} rows of {table}")
+    if yes:
+        typer.echo(f"tenant '{name}' is purged; all of this is gone")
+    elif holds:
+        typer.echo(f"tenant '{name}' is under legal hold; see `ingester retention show {name}`")
+    else:
+        typer.echo(f"nothing was removed yet; to remove it for good: ingester tenant purge {name} --yes")
 
 
 class _Verb(StrEnum):

@@ -21,6 +21,10 @@ def up(
     config: Config = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on. Default: 127.0.0.1")] = None,
     sftp_port: Annotated[int | None, typer.Option(help="Default: 2222. 0 takes a free port.")] = None,
+    http_port: Annotated[
+        int | None,
+        typer.Option(help="Of metrics and health, on this machine only. Default: 8080. 0 takes a free port."),
+    ] = None,
 ) -> None:
     """Run everything: SFTP server, folder watch, scheduler and workers, on one data directory."""
     import uvloop
@@ -28,7 +32,7 @@ def up(
     from ingester import log
     from ingester.service import Service
 
-    found = settings(data_dir, config, sftp=only_given(host=host, port=sftp_port))
+    found = settings(data_dir, config, sftp=only_given(host=host, port=sftp_port), http=only_given(port=http_port))
     log.configure(found.log_format, found.log_level)
     service = Service(found)
 

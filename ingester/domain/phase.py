@@ -31,3 +31,11 @@ class PhaseRecord:
     skipped_reason: str | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
+
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+        if self.started_at is None or self.finished_at is None:
+            return 0.0
+        # Clocks are set back now and then.
+        return max(0.0, (self.finished_at - self.started_at).total_seconds())

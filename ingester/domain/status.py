@@ -1,4 +1,4 @@
-"""The closed vocabularies of an import's life: status, outcome, action, duplicate handling, origin."""
+"""The closed vocabularies of an import's life: status, outcome, action, origin, how files are treated."""
 
 from __future__ import annotations
 
@@ -49,6 +49,19 @@ class HoldHandling(StrEnum):
 
     BLOCK = "block"
     SUPERSEDE = "supersede"
+
+
+class CompleteOn(StrEnum):
+    """How a file in an inbox folder shows that its writer is done with it."""
+
+    #: Nobody has it open for writing any more.
+    CLOSE = "close"
+    #: It was moved to its name.
+    RENAME = "rename"
+    #: Its size and times have not changed for a while.
+    STABLE = "stable"
+    #: A done-marker lies beside it: `customers.csv.done`.
+    MARKER = "marker"
 
 
 class Status(StrEnum):

@@ -12,19 +12,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from ingester.domain.cron import Cron, parse
 from ingester.domain.errors import UsageError
-
-if TYPE_CHECKING:
-    from apscheduler.triggers.cron import CronTrigger
 
 IMMEDIATE = "immediate"
 
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-#: What cron calls Sunday to Saturday; 7 is Sunday as well.
-_CRON_WEEKDAYS = ("sun", *_WEEKDAYS)
 _DAY = re.compile(r"(?:([0-9]{4})-)?([0-9]{2})-([0-9]{2})")
 #: Blackouts and rare expressions may follow one another for so long; after that nothing will ever start.
 _LONGEST_WAIT = timedelta(days=366 * 8)
@@ -75,7 +70,7 @@ ALWAYS = Window()
 def check(schedule: str, blackout: Sequence[str]) -> None:
     """Raise UsageError, with what is wrong, unless these words make a window that opens now and then."""
     if schedule != IMMEDIATE:
-        _trigger(schedule)
+        _parsed(schedule)
     for written in blackout:
         _ends(written)
     Window(schedule, blackout=tuple(blackout)).start(datetime.now(UTC), ZoneInfo("UTC"))
@@ -115,56 +110,34 @@ def _ends(written: str) -> tuple[str | tuple[int, int] | date, date | None]:
 
 
 def _moments(schedule: str, after: datetime, zone: ZoneInfo) -> Iterator[datetime]:
-    """The moments of a schedule later than `after`, in order; ends when the calendar does."""
-    day = after.astimezone(zone).date() - _DAY_LONG
-    while True:
-        # Times on the wall are kept as if the wall were in UTC: the trigger must not know of changing clocks.
-        fires = _trigger(schedule).get_next_fire_time(None, datetime.combine(day, datetime.min.time(), UTC))
-        if fires is None:
-            return
-        day = fires.date() + _DAY_LONG
-        yield from (moment for moment in _on(fires.date(), schedule, zone) if moment > after)
+    """The moments of a schedule later than `after`, in order; ends where nothing would come of going on."""
+    cron = _parsed(schedule)
+    first = after.astimezone(zone).date()
+    for distance in range(-1, _LONGEST_WAIT.days + 1):
+        day = first + timedelta(days=distance)
+        if cron.on(day):
+            yield from (moment for moment in _on(day, schedule, zone) if moment > after)
 
 
 @lru_cache(maxsize=64)
 def _on(day: date, schedule: str, zone: ZoneInfo) -> tuple[datetime, ...]:
     """The moments of one day, in order."""
-    trigger, by_real_time = _trigger(schedule), schedule.split()[1].startswith("*")
-    wall = datetime.combine(day, datetime.min.time(), UTC)
-    found: set[datetime] = set()
-    while (fires := trigger.get_next_fire_time(None, wall)) is not None and fires.date() == day:
-        for fold in (0, 1) if by_real_time else (0,):
-            found.add(fires.replace(tzinfo=zone, fold=fold).astimezone(UTC))
-        wall = fires + timedelta(seconds=1)
+    cron = _parsed(schedule)
+    found = {
+        datetime(day.year, day.month, day.day, hour, minute, tzinfo=zone, fold=fold).astimezone(UTC)
+        for hour in cron.hours
+        for minute in cron.minutes
+        for fold in ((0, 1) if cron.hourly else (0,))
+    }
     return tuple(sorted(found))
 
 
 @lru_cache(maxsize=256)
-def _trigger(schedule: str) -> CronTrigger:
-    """The five fields of cron; UsageError where they are not."""
-    # Loaded by those who have schedules only.
-    from apscheduler.triggers.cron import CronTrigger
-
-    fields = schedule.split()
-    example = "Write five fields, as `30 2 * * mon-fri`: minute, hour, day, month, weekday; or `immediate`."
-    if len(fields) != 5:
-        raise UsageError(f"'{schedule}' is not a schedule", fix=example)
-    minute, hour, day, month, weekday = fields
-    if not day.startswith("*") and not weekday.startswith("*"):
-        raise UsageError(
-            f"the schedule '{schedule}' names days of the month and of the week",
-            fix="Cron takes either, others both: name one kind, and put the rest into the blackout days.",
-        )
-    # APScheduler counts weekdays from Monday, cron from Sunday.
-    weekday = re.sub(r"(?<!/)(?<![0-9])[0-7](?![0-9])", lambda number: _CRON_WEEKDAYS[int(number[0])], weekday)
+def _parsed(schedule: str) -> Cron:
     try:
-        return CronTrigger(
-            minute=minute,
-            hour=hour,
-            day=day,
-            month=month,
-            day_of_week=weekday.replace("sun-", "sun,mon-"),
-            timezone=UTC,
-        )
+        return parse(schedule)
     except ValueError as error:
-        raise UsageError(f"'{schedule}' is not a schedule: {error}", fix=example) from None
+        raise UsageError(
+            f"'{schedule}' is not a schedule: {error}",
+            fix="Write five fields, as `30 2 * * mon-fri`: minute, hour, day, month, weekday; or `immediate`.",
+        ) from None

@@ -8,6 +8,8 @@ _MAX_BYTES = 180
 #: Control characters, line and paragraph separators, halves of surrogate pairs: the SFTP server does not list them.
 _UNLISTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff/]")
 
+_SHORT_ID = re.compile(r"\.([0-9a-f]{8})(?:\.status\.json|\.errors\.csv|\.rejects\.(?:csv|xlsx))?\Z")
+
 
 def stem(drop_name: str, short_id: str) -> str:
     """The common beginning of all files about one import; a long drop name is cut."""
@@ -32,6 +34,12 @@ def rejects(drop_name: str, short_id: str) -> str:
 def listable(name: str) -> str:
     """The name with `_` for everything that a client could not list."""
     return _UNLISTABLE.sub("_", name)
+
+
+def short_id(file: str) -> str | None:
+    """The short id in the name of an outbox or archive file; None where there is none."""
+    found = _SHORT_ID.search(file)
+    return None if found is None else found[1]
 
 
 def _cut(name: str) -> str:

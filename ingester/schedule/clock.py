@@ -42,6 +42,11 @@ class Clock:
         """Whether the jobs run here, and nowhere else."""
         return self._leadership.holds
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether the jobs run at all, here or when the lease comes here."""
+        return bool(self._scheduler.running)
+
     def start(self) -> None:
         """Begin."""
         _patient(self.lead)()

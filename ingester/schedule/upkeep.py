@@ -1,4 +1,4 @@
-"""The queue's regular jobs: wake workers for what is due, take back what dead ones left, end what is superseded."""
+"""The regular jobs of the queue and its feeds: wake workers, take back what dead ones left, see what is late."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from datetime import timedelta
 
 import structlog
 
+from ingester import alert
 from ingester.decision import Decisions
 from ingester.directory import DataDirectory
 from ingester.domain.errors import UsageError
+from ingester.expectation.lateness import Lateness
 from ingester.queue import Queue
 from ingester.schedule.clock import Clock
 from ingester.store.database import now
@@ -20,6 +22,9 @@ log = structlog.get_logger()
 _DUE_SECONDS = 1.0
 _RECOVER_SECONDS = 15.0
 _TIDY_SECONDS = 30.0
+_EXPECT_SECONDS = 5.0
+_FORGET_SECONDS = 3600.0
+_ALERTS_KEPT = timedelta(days=90)
 
 
 class Upkeep:
@@ -31,6 +36,7 @@ class Upkeep:
         self._decisions = Decisions(ledger, directory)
         self._bell = Bell(directory, ledger)
         self._visible_grace = visible_grace
+        self._lateness = Lateness(ledger)
         self._looked_at = now()
 
     def join(self, clock: Clock) -> None:
@@ -39,6 +45,8 @@ class Upkeep:
         clock.every(_DUE_SECONDS, self.supersede)
         clock.every(_RECOVER_SECONDS, self.recover)
         clock.every(_TIDY_SECONDS, self.tidy)
+        clock.every(_EXPECT_SECONDS, self.expect)
+        clock.every(_FORGET_SECONDS, self.forget)
 
     def wake_for_due(self) -> None:
         """Wake the workers if an import has become due: when its window opened, or after a retry's delay."""
@@ -66,3 +74,11 @@ class Upkeep:
     def tidy(self) -> None:
         """Take ended drops out of the inbox for good."""
         self._ledger.hide_ended(now() - self._visible_grace)
+
+    def expect(self) -> None:
+        """Alert of drops that are late, and resolve what has arrived."""
+        self._lateness.look(now())
+
+    def forget(self) -> None:
+        """Remove alerts that were resolved long ago."""
+        alert.purge(self._ledger, now() - _ALERTS_KEPT)

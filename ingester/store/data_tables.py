@@ -29,5 +29,7 @@ class ImportOutcome(DataTable, table=True):
     files: list[str] = Field(sa_column=Column(JSON, nullable=False))
     #: The counts of the status file.
     stats: dict[str, int | None] | None = Field(default=None, sa_column=Column(JSON))
+    #: How long each phase took that had something to do; counted when the ledger hears of the outcome.
+    phase_seconds: dict[str, float] | None = Field(default=None, sa_column=Column(JSON))
     publish_pending: bool = Field(default=True, index=True)
     committed_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import Connection, DateTime, Dialect, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
@@ -109,15 +111,32 @@ def _connect_sqlite(url: str) -> Engine:
     return engine
 
 
-def _connect_postgres(url: str) -> Engine:
+def connect_to_read(url: str) -> Engine:
+    """An engine for `url` that can change nothing and waits for nobody for long; the file of a SQLite URL must exist.
+
+    It does not even make a file beside SQLite's, which would belong to whoever looks, not to the service.
+    """
+    parsed = make_url(url)
+    if parsed.drivername != "sqlite":
+        settings = {"default_transaction_read_only": "on", "statement_timeout": "5000", "lock_timeout": "5000"}
+        return _connect_postgres(url, {**_SESSION, **settings}, seconds=5)
+    path = Path(parsed.database or "").absolute()
+    # Without a log beside it nobody has the file open, and opening it as usual would make one.
+    how = "mode=ro" if Path(f"{path}-wal").exists() else "immutable=1"
+    return create_engine(url, creator=lambda: sqlite3.connect(f"file:{quote(str(path))}?{how}", uri=True))
+
+
+def _connect_postgres(
+    url: str, session: Mapping[str, str] = MappingProxyType(_SESSION), seconds: float = _BUSY_SECONDS
+) -> Engine:
     """READ COMMITTED, moments in UTC; a connection that died while it was pooled is replaced unnoticed."""
     engine = create_engine(
         url,
         pool_pre_ping=True,
         connect_args={
             "application_name": "ingester",
-            "options": " ".join(f"-c {name}={value}" for name, value in _SESSION.items()),
-            "connect_timeout": int(_BUSY_SECONDS),
+            "options": " ".join(f"-c {name}={value}" for name, value in session.items()),
+            "connect_timeout": int(seconds),
         },
     )
 
@@ -185,7 +204,7 @@ def translated() -> Iterator[None]:
 
 
 def _translated(error: Exception, cause: BaseException | None) -> Exception:
-    text = str(cause).strip()
+    text = " ".join(str(cause).split())
     if type(cause).__module__.partition(".")[0] == "psycopg":
         import psycopg
 

@@ -45,6 +45,12 @@ class DataStore:
         with database.translated(), database.merging(self.engine).begin() as connection:
             yield connection
 
+    @contextmanager
+    def short(self) -> Iterator[Connection]:
+        """A short transaction that writes beside imports; it commits when the block ends well."""
+        with database.translated(), database.writing(self.engine).begin() as connection:
+            yield connection
+
     def outcome(self, import_id: str) -> ImportOutcome | None:
         """What an import did, if it is applied."""
         with database.translated(), Session(self.engine, expire_on_commit=False) as session:

@@ -6,17 +6,17 @@ Claims live in `ingester.queue`, tenants in `ingester.store.tenant`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
-from sqlalchemy import Engine, update
+from sqlalchemy import Engine, insert, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
 from ingester.domain.errors import IngesterError, UsageError
 from ingester.domain.status import HoldHandling, Outcome, Status
-from ingester.store import database, migrate
+from ingester.store import database, migrate, totals
 from ingester.store.ledger_tables import Attempt, Drop, Import, Site
 
 #: What a route decides about an import.
@@ -30,6 +30,9 @@ _ROUTE = {
 _IDS_PER_QUESTION = 500
 #: A batch that never comes to rest starts after so many times the rest that it wants.
 _LONGEST_SETTLING = 20
+
+#: What is done in the transaction that ends an import.
+Follow = Callable[[Session, str], None]
 
 
 class ShortIdTaken(IngesterError):
@@ -90,20 +93,43 @@ class Ledger:
 
     # --- drops ---------------------------------------------------------------------------------------------------
 
-    def land(self, landed: Sequence[tuple[Drop, Import]]) -> None:
-        """Record drops and their imports in this order, all or none. May raise ShortIdTaken."""
+    def land(self, landed: Sequence[tuple[Drop, Import]], follow: Follow | None = None) -> dict[str, str]:
+        """Record drops and their imports in this order, all or none. May raise ShortIdTaken.
+
+        `follow` is called in the transaction with the id of each import that has ended already. A drop whose
+        `origin_ref` is known, since somebody else saw the same file and was faster, is left out; returns the ids of
+        such drops, each with the id under which it was recorded.
+        """
+        before: dict[str, str] = {}
         with self.writing() as session:
-            session.add_all(drop for drop, _ in landed)
-            session.flush()
-            session.add_all(job for _, job in landed)
+            known = _recorded(session, [drop.origin_ref for drop, _ in landed if drop.origin_ref is not None])
+            new = []
+            for drop, job in landed:
+                if drop.origin_ref is not None and drop.origin_ref in known:
+                    before[drop.id] = known[drop.origin_ref]
+                    continue
+                if drop.origin_ref is not None:
+                    known[drop.origin_ref] = drop.id
+                new.append((drop, job))
+            landed = new
+            if not landed:
+                return before
+            # Not as objects: a burst of files would spend most of its time on them.
+            connection = session.connection()
+            connection.execute(insert(Drop), [drop.model_dump() for drop, _ in landed])
             try:
-                session.flush()
+                connection.execute(insert(Import), [job.model_dump(exclude={"sequence"}) for _, job in landed])
             except IntegrityError as error:
                 if "short_id" in str(error.orig):
                     raise ShortIdTaken from error
                 raise
+            totals.add(session, totals.of_landing(landed))
+            for _, job in landed:
+                if follow is not None and job.status.ended:
+                    follow(session, job.id)
             for tenant in {job.tenant for _, job in landed if job.settle_seconds}:
                 _put_off(session, tenant, max(job.created_at for _, job in landed if job.tenant == tenant))
+        return before
 
     def drop(self, drop_id: str) -> Drop:
         """One drop; NoResultFound if there is none."""
@@ -119,13 +145,21 @@ class Ledger:
                 known.update(session.exec(select(Drop.id).where(col(Drop.id).in_(some))))
         return known
 
-    def has_landed(self, origin_ref: str, *, prefix: bool = False) -> bool:
-        """Whether this very version of a polled file, or one whose reference begins so, was landed before."""
-        is_it = (
-            col(Drop.origin_ref).startswith(origin_ref, autoescape=True) if prefix else Drop.origin_ref == origin_ref
-        )
+    def landed(self, references: Iterable[str]) -> set[str]:
+        """Those of these versions of polled files, by their `origin_ref`, that were landed before."""
+        wanted, known = list(references), set[str]()
         with self.reading() as session:
-            return session.exec(select(Drop.id).where(is_it)).first() is not None
+            for start in range(0, len(wanted), _IDS_PER_QUESTION):
+                some = wanted[start : start + _IDS_PER_QUESTION]
+                found = session.exec(select(Drop.origin_ref).where(col(Drop.origin_ref).in_(some)))
+                known.update(reference for reference in found if reference is not None)
+        return known
+
+    def drops_like(self, reference: str) -> Sequence[Drop]:
+        """Drops whose `origin_ref` begins so."""
+        with self.reading() as session:
+            is_it = col(Drop.origin_ref).startswith(reference, autoescape=True)
+            return session.exec(select(Drop).where(is_it)).all()
 
     def shown_drops(self, tenant: str, folder: str, name: str | None = None) -> Sequence[tuple[Drop, Import]]:
         """Drops that a tenant's inbox folder lists, or only those called `name`, oldest first, with their imports."""
@@ -161,10 +195,11 @@ class Ledger:
         with self.writing() as session:
             session.exec(update(Drop).where(col(Drop.id) == drop_id).values(shown_folder=folder, shown_name=name))
 
-    def reroute(self, job: Import, drop: Drop, was: Status) -> bool:
+    def reroute(self, job: Import, drop: Drop, was: Status, follow: Follow | None = None) -> bool:
         """Give an import that nobody has claimed another name and route, as `job` and `drop` say.
 
-        False if it no longer has the status it `was` read with, or was claimed since.
+        `follow` is called in the transaction if that ends it. False if it no longer has the status it `was` read with,
+        or was claimed since.
         """
         route = job.model_dump(include=_ROUTE)
         unclaimed = (col(Import.id) == job.id, col(Import.status) == was, col(Import.attempts) == job.attempts)
@@ -173,6 +208,10 @@ class Ledger:
                 return False
             names = drop.model_dump(include={"folder", "name", "shown_folder", "shown_name"})
             session.exec(update(Drop).where(col(Drop.id) == drop.id).values(**names))
+            if not was.ended:
+                totals.add(session, totals.of_end(job.tenant, job.status))
+            if follow is not None and job.status.ended:
+                follow(session, job.id)
             return True
 
     # --- imports -------------------------------------------------------------------------------------------------
@@ -289,6 +328,14 @@ class Ledger:
             if newer:
                 found.append((job, drop, newer[-1]))
         return found
+
+
+def _recorded(session: Session, refs: Sequence[str]) -> dict[str, str]:
+    """Of what is known by these references, the ids."""
+    if not refs:
+        return {}
+    found = session.exec(select(Drop.origin_ref, Drop.id).where(col(Drop.origin_ref).in_(refs)))
+    return {ref: drop_id for ref, drop_id in found if ref is not None}
 
 
 def _put_off(session: Session, tenant: str, landed_at: datetime) -> None:

@@ -1,4 +1,8 @@
-"""The ledger's tables: tenants with keys, feeds and S3 inboxes; drops, imports, attempts. Rows only, no behaviour."""
+"""The ledger's tables. Rows only, no behaviour.
+
+Tenants with their keys, feeds and S3 inboxes; drops, imports, attempts; alerts and notifications; legal holds and what
+was removed; totals.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +14,12 @@ from sqlalchemy import JSON, BigInteger, Column, Enum, ForeignKey, Index, Unique
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
+from ingester.domain.alert import AlertKind
 from ingester.domain.status import (
     REMOVAL_GUARD_PERCENT,
     Action,
     AfterImport,
+    CompleteOn,
     DuplicateHandling,
     HoldHandling,
     Origin,
@@ -91,6 +97,12 @@ class Tenant(LedgerTable, table=True):
     served_at: datetime | None = _moment(nullable=True)
     #: Set while nothing of it may start; it can upload all the same.
     paused_at: datetime | None = _moment(nullable=True)
+    #: How files in its inbox folder are known to be complete; None: as the settings say.
+    complete_on: CompleteOn | None = _word(CompleteOn, nullable=True)
+    #: For how many days what of it is kept, `{"archive": 30, "outbox": null}`; null is for ever, absent as set.
+    retention: dict[str, int | None] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+    #: Set while everything of it is being removed for good.
+    purging_at: datetime | None = _moment(nullable=True)
     #: Set when the tenant was removed: it may no longer log in; its history stays.
     removed_at: datetime | None = _moment(nullable=True)
 
@@ -149,6 +161,10 @@ class Feed(LedgerTable, table=True):
     time_limit_seconds: int | None = None
     #: Set while no import of it may start; files land all the same.
     paused_at: datetime | None = _moment(nullable=True)
+    #: When its drops are due and how large they are, in the words of `ingester.expectation`.
+    expects: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+    #: How its files in an inbox folder are known to be complete; None: as its tenant says.
+    complete_on: CompleteOn | None = _word(CompleteOn, nullable=True)
     created_at: datetime = _moment()
 
 
@@ -179,6 +195,8 @@ class Drop(LedgerTable, table=True):
     shown_folder: str
     shown_name: str
     landed_at: datetime = _moment()
+    #: When its bytes were removed, as the tenant's retention says.
+    removed_at: datetime | None = _moment(nullable=True)
 
 
 class Import(LedgerTable, table=True):
@@ -188,6 +206,8 @@ class Import(LedgerTable, table=True):
     __table_args__ = (
         UniqueConstraint("tenant", "short_id"),
         Index("imports_status", "status", "tenant", "rank", "sequence"),
+        Index("imports_ended", "tenant", "completed_at"),
+        Index("imports_feed", "tenant", "feed", "sequence"),
         Index("imports_series", "tenant", "catalogue", "entity", "source", "sequence"),
         # A sequence number is never given twice, even after old imports were purged.
         {"sqlite_autoincrement": True},
@@ -344,3 +364,150 @@ class S3Object(LedgerTable, table=True):
     #: When everything that is to be written back had been.
     reported_at: datetime | None = _moment(nullable=True)
     created_at: datetime = _moment()
+
+
+class Alert(LedgerTable, table=True):
+    """Something that somebody should look at, raised once for its subject."""
+
+    __tablename__: ClassVar[str] = "alerts"
+    __table_args__ = (
+        UniqueConstraint("tenant", "feed", "kind", "subject"),
+        Index("alerts_open", "resolved_at", "tenant", "feed"),
+        # A number is never given twice, even after old alerts were purged.
+        {"sqlite_autoincrement": True},
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    tenant: str = _tenant()
+    #: Empty where it is about no feed: a null would not be unique.
+    feed: str = ""
+    kind: AlertKind = _word(AlertKind)
+    #: What tells it from others of its kind, for ever: a due moment, an import's id, a path with its size and time.
+    subject: str
+    message: str
+    #: When a drop should have been there.
+    due_at: datetime | None = _moment(nullable=True)
+    #: The import that it is about.
+    import_id: str | None = None
+    raised_at: datetime = _moment()
+    resolved_at: datetime | None = _moment(nullable=True)
+    #: In a few words, what ended it.
+    resolved_by: str | None = None
+
+
+class Expectation(LedgerTable, table=True):
+    """How far a feed's due moments have been judged. Made when the feed is first seen to expect something."""
+
+    __tablename__: ClassVar[str] = "expectations"
+    tenant: str = Field(sa_column=Column(ForeignKey("tenants.name"), primary_key=True))
+    feed: str = Field(primary_key=True)
+    #: What made the due moments, as one text: where it changes, judging begins anew.
+    timetable: str
+    #: Due moments up to this one are judged; the first is after it.
+    settled_at: datetime = _moment()
+    #: The sequence number of the import that met the last of them; it does not meet another.
+    taken: int = 0
+
+
+class NotifyTarget(LedgerTable, table=True):
+    """Where notifications go."""
+
+    __tablename__: ClassVar[str] = "notify_targets"
+    __table_args__ = (UniqueConstraint("tenant", "name"),)
+    id: int | None = Field(default=None, primary_key=True)
+    #: `*` for every tenant, which is why it refers to none.
+    tenant: str
+    name: str
+    #: Empty for every feed, and for what belongs to none.
+    feed: str = ""
+    #: The address, or where it is read from when it is a secret: `env:NAME`, `file:PATH`.
+    address: str
+    #: Where the keys that sign a webhook are read from, the newest first.
+    secrets: list[str] = _json()
+    #: The events it is told.
+    events: list[str] = _json()
+    #: `operator` or `customer`: who reads it.
+    audience: str = "operator"
+    created_at: datetime = _moment()
+    #: Set when it said that it wants nothing any more, or an operator did.
+    disabled_at: datetime | None = _moment(nullable=True)
+    disabled_reason: str | None = None
+
+
+class Notification(LedgerTable, table=True):
+    """One event for one target, until it is delivered or given up."""
+
+    __tablename__: ClassVar[str] = "notifications"
+    __table_args__ = (
+        UniqueConstraint("target_id", "occasion"),
+        Index("notifications_due", "state", "due_at"),
+        Index("notifications_sent", "target_id", "attempted_at"),
+    )
+    #: The same at every attempt, so that a receiver can tell a repetition.
+    id: str = Field(primary_key=True)
+    target_id: int = Field(sa_column=Column(ForeignKey("notify_targets.id", ondelete="CASCADE"), nullable=False))
+    tenant: str
+    event: str
+    #: What it tells of: an import's end, an alert's beginning. Told once to each target.
+    occasion: str
+    #: The facts, as a webhook sends them.
+    content: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    #: `waiting`, `sent`, `folded` into a digest, or `given_up`.
+    state: str = "waiting"
+    #: The digest that tells of it.
+    digest_id: str | None = None
+    attempts: int = 0
+    created_at: datetime = _moment()
+    #: Not to be tried earlier; while somebody is at it, when it is taken for dead.
+    due_at: datetime = _moment()
+    attempted_at: datetime | None = _moment(nullable=True)
+    ended_at: datetime | None = _moment(nullable=True)
+    #: Why the last attempt failed; never a secret.
+    error: str | None = None
+
+
+class LegalHold(LedgerTable, table=True):
+    """While it is there, nothing of a tenant, or nothing of one of its imports, is removed."""
+
+    __tablename__: ClassVar[str] = "legal_holds"
+    __table_args__ = (UniqueConstraint("tenant", "import_id"),)
+    id: int | None = Field(default=None, primary_key=True)
+    tenant: str = _tenant()
+    #: Empty where it is about everything of the tenant: a null would not be unique.
+    import_id: str = ""
+    reason: str = ""
+    placed_at: datetime = _moment()
+
+
+class Removal(LedgerTable, table=True):
+    """One entry of the record of what was removed. It outlives its tenant, and so refers to nothing."""
+
+    __tablename__: ClassVar[str] = "removals"
+    __table_args__ = (
+        Index("removals_tenant", "tenant", "id"),
+        Index("removals_moment", "removed_at"),
+        {"sqlite_autoincrement": True},
+    )
+    id: int | None = Field(default=None, primary_key=True)
+    tenant: str
+    #: `archive`, `outbox`, `quarantine`, `history`, `spool`, `inbox`, or `tenant` for a purge.
+    place: str
+    #: A file's name, or in words what it was.
+    what: str
+    import_id: str | None = None
+    files: int = 0
+    size: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+    #: Why: `archive 30 days`, `purge`.
+    policy: str
+    removed_at: datetime = _moment()
+
+
+class Total(LedgerTable, table=True):
+    """One running total; `ingester.store.totals` says which there are. It only grows, until its tenant is purged."""
+
+    __tablename__: ClassVar[str] = "totals"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+    #: No foreign key: empty for what is counted for all tenants together.
+    tenant: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    label: str = Field(primary_key=True)
+    value: int = Field(sa_column=Column(BigInteger, nullable=False))

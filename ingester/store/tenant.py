@@ -9,15 +9,24 @@ from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 from sqlmodel import Session, col, select
 
 from ingester.domain.errors import UsageError
 from ingester.domain.name import refuse_odd_tenant
-from ingester.domain.status import Status
+from ingester.domain.status import CompleteOn, Status
 from ingester.store.database import now
 from ingester.store.ledger import Ledger
-from ingester.store.ledger_tables import Feed, Import, S3Inbox, Tenant, TenantKey
+from ingester.store.ledger_tables import (
+    Alert,
+    Expectation,
+    Feed,
+    Import,
+    NotifyTarget,
+    S3Inbox,
+    Tenant,
+    TenantKey,
+)
 
 
 class Tenants:
@@ -35,6 +44,10 @@ class Tenants:
             raise UsageError(f"'{timezone}' is not a time zone", fix="Use a name like Europe/Berlin.") from None
         with self._ledger.writing() as session:
             tenant = session.get(Tenant, name)
+            if tenant is not None and tenant.purging_at is not None:
+                raise UsageError(
+                    f"tenant '{name}' is being purged", fix=f"Finish it: ingester tenant purge {name} --yes"
+                )
             if tenant is not None and tenant.removed_at is None:
                 raise UsageError(f"tenant '{name}' exists already", fix=f"See `ingester tenant show {name}`.")
             if tenant is None:
@@ -59,6 +72,25 @@ class Tenants:
         with self._ledger.reading() as session:
             return session.exec(select(Tenant).where(col(Tenant.removed_at).is_(None)).order_by(Tenant.name)).all()
 
+    def completions(self) -> Sequence[tuple[str, CompleteOn | None, bool]]:
+        """Every tenant with how its files are known to be complete, and whether a feed of it has a word of its own."""
+        own = select(Feed.tenant).where(col(Feed.complete_on).is_not(None))
+        statement = select(Tenant.name, Tenant.complete_on, col(Tenant.name).in_(own)).where(
+            col(Tenant.removed_at).is_(None)
+        )
+        with self._ledger.reading() as session:
+            return [
+                (name, None if complete_on is None else CompleteOn(complete_on), by_feed)
+                for name, complete_on, by_feed in session.exec(statement)
+            ]
+
+    def set_completion(self, name: str, complete_on: CompleteOn | None) -> None:
+        """Say how files in a tenant's inbox folder are known to be complete; None: as the settings say."""
+        with self._ledger.writing() as session:
+            tenant = known_tenant(session, name)
+            tenant.complete_on = complete_on
+            session.add(tenant)
+
     def remove(self, name: str) -> None:
         """Take away a tenant's keys, feeds and S3 inboxes; refused while something of it waits. Its history stays."""
         with self._ledger.writing() as session:
@@ -75,6 +107,10 @@ class Tenants:
             session.exec(delete(TenantKey).where(col(TenantKey.tenant) == name))
             session.exec(delete(Feed).where(col(Feed.tenant) == name))
             session.exec(delete(S3Inbox).where(col(S3Inbox.tenant) == name))
+            session.exec(delete(Expectation).where(col(Expectation.tenant) == name))
+            session.exec(delete(NotifyTarget).where(col(NotifyTarget.tenant) == name))
+            open_ones = update(Alert).where(col(Alert.tenant) == name, col(Alert.resolved_at).is_(None))
+            session.exec(open_ones.values(resolved_at=now(), resolved_by="the end of the tenant"))
             tenant.removed_at = now()
             session.add(tenant)
 

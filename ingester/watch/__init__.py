@@ -1,1 +1,1 @@
-"""What brings files: the SFTP server's owner and the folder watch. Each ends in `Intake.submit`."""
+"""What brings files: the SFTP server's owner (and meter) and the folder watch. Each ends in `Intake.submit`."""

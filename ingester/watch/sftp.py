@@ -12,6 +12,7 @@ from datetime import timedelta
 
 import structlog
 
+from ingester import consequence
 from ingester.decision import Decisions
 from ingester.directory import DataDirectory
 from ingester.domain.errors import UsageError
@@ -46,6 +47,10 @@ class SftpOwner:
         #: How long an ended drop stays listed after the session that uploaded it is gone.
         self._grace = grace
         self._sessions: set[str] = set()
+
+    def sessions(self) -> int:
+        """How many clients are logged in."""
+        return len(self._sessions)
 
     async def account(self, name: str) -> Account | None:
         """Look a tenant up by its login name."""
@@ -140,7 +145,7 @@ class SftpOwner:
             self._router.apply(route, job, now())
             drop.folder = drop.shown_folder = place
             drop.name = drop.shown_name = new_name
-            if self._ledger.reroute(job, drop, was):
+            if self._ledger.reroute(job, drop, was, consequence.follow):
                 earlier.unlink(missing_ok=True)
                 # A worker may have been faster; its status stays.
                 status.put(outbox, status.document(job, drop), self._directory.work, replace=False)

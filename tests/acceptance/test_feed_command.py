@@ -36,6 +36,7 @@ def test_a_feed_keeps_what_it_was_told_and_goes_when_it_is_removed(site: Service
     site.run(
         *("feed", "add", "acme", "full", "--entity", "product", "--pattern", "full_*", "--action", "overwrite"),
         *("--source", "erp", "--duplicates", "use_last", "--empty-erases", "--removal-guard", "20"),
+        *("--complete-on", "marker"),
     )
     (said,) = feeds(site)
     assert said.pop("created_at")
@@ -52,6 +53,10 @@ def test_a_feed_keeps_what_it_was_told_and_goes_when_it_is_removed(site: Service
         "on_repeated": "skip",
         "on_renamed": "skip",
         "on_revised": "import",
+        "expects": None,
+        "next_due_at": None,
+        "alerts": [],
+        "complete_on": "marker",
     }
     assert "removal_guard_percent: 20" in site.run("feed", "show", "acme", "full").stdout.splitlines()
     site.run("feed", "remove", "acme", "full")

@@ -130,7 +130,7 @@ def test_a_second_service_on_one_data_directory_is_refused(service: Service) -> 
 def test_a_port_in_use_is_named(launch: Callable[..., Service]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        assert_plain(launch(), "up", "--host", "127.0.0.1", "--sftp-port", port, names=(port,))
+        assert_plain(launch(), "up", "--host", "127.0.0.1", "--sftp-port", port, "--http-port", "0", names=(port,))
 
 
 def test_a_data_directory_that_cannot_be_written_is_named(service: Service, tmp_path: Path) -> None:

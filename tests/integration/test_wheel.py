@@ -49,12 +49,14 @@ def run(program: Path, *arguments: str, folder: Path) -> subprocess.CompletedPro
     )
 
 
-def test_the_wheel_carries_every_rule_file_and_the_licence(wheel: Path) -> None:
+def test_the_wheel_carries_every_rule_file_every_unit_and_the_licence(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     rules = {path.relative_to(REPOSITORY / "rules").as_posix() for path in (REPOSITORY / "rules").rglob("*.yaml")}
     assert rules
     assert {f"ingester/_rules/{rule}" for rule in rules} <= names
     assert any(name.endswith("/licenses/LICENSE") for name in names)
+    units = {path.name for path in (REPOSITORY / "systemd").iterdir()}
+    assert {name.rpartition("/")[2] for name in names if "/share/ingester/systemd/" in name} == units
     assert not any(name.startswith(("tests/", "rules/")) for name in names)
 
 

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 
 from ingester import cli
 from ingester.cli import app as commands
 from ingester.domain.errors import ConfigurationError, IngesterError, InvariantError, TransientError, UsageError
+
+
+@pytest.fixture(autouse=True)
+def _umask() -> Iterator[None]:
+    """What a command does to its process would follow the other tests of this one."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)
 
 
 def test_help_loads_no_database_no_columns_and_no_settings() -> None:
@@ -41,6 +52,16 @@ def test_what_the_user_can_mend_ends_with_1_and_the_rest_with_3(
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ")
     assert (error.message if isinstance(error, IngesterError) else "gone.csv") in line
+
+
+def test_a_fault_of_our_own_ends_with_3_and_shows_where(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(commands, "app", lambda: {}["no such key"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 3, "1 would tell systemd that trying again is of no use"
+    assert capsys.readouterr().err.rstrip().endswith("KeyError: 'no such key'")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ingester.directory import DataDirectory, sync_file, sync_folder
-from ingester.domain.errors import ConfigurationError
+from ingester.domain.errors import ConfigurationError, TransientError
 
 
 @pytest.fixture
@@ -38,6 +39,18 @@ def test_a_place_that_cannot_be_written_is_refused_by_name(tmp_path: Path) -> No
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(ConfigurationError, match=r"the data directory .*file.* cannot be written"):
         DataDirectory(tmp_path / "file").create()
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE])
+def test_a_disk_in_trouble_may_recover_so_that_trying_again_makes_sense(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_path: Path) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, "touch", fail)
+    with pytest.raises(TransientError, match="cannot be written"):
+        DataDirectory(tmp_path / "data").create()
 
 
 def test_only_one_process_at_a_time_uses_it(directory: DataDirectory) -> None:

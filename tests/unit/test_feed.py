@@ -56,6 +56,8 @@ def test_a_feed_says_nothing_that_it_need_not() -> None:
         "settle_seconds": 0,
         "priority": 0,
         "time_limit_seconds": None,
+        "expects": None,
+        "complete_on": None,
     }
     assert found.tenant == "acme"
 

@@ -392,6 +392,13 @@ def test_what_one_dead_process_left_is_queued_again_and_nothing_else(queue: Queu
     assert queue.recover(everything=True) == [alive]
 
 
+def test_what_was_stopped_counts_for_nothing_against_its_import(queue: Queue, add: Add, ledger: Ledger) -> None:
+    import_id = add()
+    must_claim(queue, worker_name())
+    assert queue.recover(process=os.getpid(), stopped=True) == [import_id]
+    assert [attempt.result for attempt in ledger.attempts(import_id)] == ["interrupted"]
+
+
 def test_two_workers_never_share_a_name() -> None:
     assert len({worker_name() for _ in range(100)}) == 100
 

@@ -92,6 +92,59 @@ def test_a_file_that_is_missing_or_is_no_toml_is_named(tmp_path: Path, config: P
         load(config)
 
 
+def test_networks_are_listed_with_commas_in_the_environment_and_as_a_list_in_a_file(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config.write_text('[notify]\nallow_networks = ["10.1.0.0/16"]\n')
+    assert [str(each) for each in load(config).notify.allow_networks] == ["10.1.0.0/16"]
+    monkeypatch.setenv("INGESTER_NOTIFY__ALLOW_NETWORKS", "10.2.0.0/16, fd00::/8")
+    assert [str(each) for each in load(config).notify.allow_networks] == ["10.2.0.0/16", "fd00::/8"]
+    monkeypatch.setenv("INGESTER_NOTIFY__ALLOW_NETWORKS", "10.2.0.1/16")
+    with pytest.raises(ConfigurationError, match=r"notify\.allow_networks"):
+        load(config)
+
+
+def test_a_password_is_in_no_text_about_the_settings(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INGESTER_SMTP__PASSWORD", "s3cret")
+    found = load()
+    assert found.smtp.password is not None
+    assert found.smtp.password.get_secret_value() == "s3cret"
+    assert "s3cret" not in f"{found} {found!r}"
+    monkeypatch.setenv("INGESTER_SMTP__SECURITY", "none")
+    with pytest.raises(ConfigurationError) as caught:
+        load()
+    assert "s3cret" not in str(caught.value)
+
+
 def test_settings_do_not_change() -> None:
     with pytest.raises(ValueError, match="frozen"):
         load().sftp.port = 1  # type: ignore[misc]  # that is the test
+
+
+def test_a_credential_of_systemd_wins_over_the_file_and_gives_way_to_the_environment(
+    tmp_path: Path, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "credentials"
+    folder.mkdir()
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(folder))
+    assert load(config).database_url == ""
+    (folder / "ingester_database_url").write_text("postgresql+psycopg://from-a-credential/x\n")
+    (folder / "ingester_log_level").write_text("ERROR\n")
+    (folder / "of_something_else").write_text("hands off")
+    found = load(config)
+    assert found.database_url == found.ledger_url == "postgresql+psycopg://from-a-credential/x"
+    assert found.log_level == "ERROR"
+    monkeypatch.setenv("INGESTER_LOG_LEVEL", "WARNING")
+    assert load(config).log_level == "WARNING"
+
+
+def test_a_folder_of_credentials_that_cannot_be_read_holds_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As systemd leaves it where a credential that a unit could have does not exist."""
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    (tmp_path / "ingester_log_level").write_text("ERROR")
+    assert load().log_level == "INFO"
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "gone"))
+    assert load().log_level == "INFO"

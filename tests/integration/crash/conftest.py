@@ -106,6 +106,15 @@ class FragileService(Service):
         finally:
             engine.dispose()
 
+    def totals(self, tenant: str) -> dict[str, int]:
+        """What the ledger has counted of a tenant, but bytes."""
+        engine = connect(self._database or sqlite_url(self.data_dir / "ledger.db"))
+        try:
+            found = select(engine, "SELECT name, label, value FROM totals WHERE tenant = ?", tenant)
+            return {f"{row['name']} {row['label']}": row["value"] for row in found if row["name"] != "drop_bytes"}
+        finally:
+            engine.dispose()
+
     def staging_tables(self) -> list[tuple[object, ...]]:
         """Tables that only an import under way may have."""
         if self._database is None:

@@ -20,7 +20,9 @@ pytestmark = pytest.mark.slow
 ITEMS = "external_id,label,stock\nA,Alpha,1\nB,Beta,2\nC,Gamma,x\n"
 
 LANDING = [point for point in fault.POINTS if point.startswith("landing.")]
-WORKING = [point for point in fault.POINTS if not point.startswith(("landing.", "s3."))]
+#: What only a file from an inbox folder passes.
+TAKING = [point for point in fault.POINTS if point.startswith("taking.")]
+WORKING = [point for point in fault.POINTS if not point.startswith(("landing.", "taking.", "s3.", "purge."))]
 
 
 def upload(tenant: Tenant) -> bool:
@@ -50,6 +52,13 @@ def assert_imported_once(service: FragileService, tenant: Tenant) -> None:
     archive = tenant.folder / "archive"
     assert [path.read_text() for path in archive.rglob("*") if path.is_file()] == [ITEMS]
     service.until(lambda: not service.leftovers(), "the spool to be empty")
+    counted = {
+        f"drops {report.status['file']['origin']}": 1,
+        "imports completed.partial": 1,
+        "rows created": 2,
+        "rows error": 1,
+    }
+    service.until(lambda: service.totals(tenant.name) == counted, f"the totals to be {counted}")
     assert len(reports(tenant.outbox)) == 1
     service.until(lambda: not any(tenant.inbox.iterdir()), "the inbox to be empty")
     pending = service.select("SELECT publish_pending FROM import_outcomes WHERE import_id = ?", report.status["id"])
@@ -82,7 +91,7 @@ def test_a_power_cut_while_an_upload_lands(fragile: FragileService, point: str) 
 
 # The way into the ledger is the same as an upload's, so once is enough.
 @pytest.mark.parametrize("shared", ["sqlite"], indirect=True)
-@pytest.mark.parametrize("point", LANDING)
+@pytest.mark.parametrize("point", [*LANDING, *TAKING])
 def test_a_power_cut_while_a_folder_drop_lands(fragile: FragileService, point: str) -> None:
     tenant = fragile.new_tenant()
     fragile.die_at(point)

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,8 +27,12 @@ def inbox(engine: Engine) -> Path:
 @pytest.fixture
 def watch(engine: Engine) -> FolderWatch:
     """A watch that looks when the test says so."""
-    settings = FolderSettings(rescan_seconds=0.05, settle_seconds=SETTLE)
-    return FolderWatch(engine.ledger, engine.intake, engine.directory, settings)
+    return watching(engine)
+
+
+def watching(engine: Engine, **settings: Any) -> FolderWatch:
+    found = FolderSettings(**{"rescan_seconds": 0.05, "settle_seconds": SETTLE, **settings})
+    return FolderWatch(engine.ledger, engine.intake, engine.router, engine.directory, found)
 
 
 @pytest.fixture
@@ -85,20 +90,16 @@ def test_a_file_that_grows_is_not_taken_until_it_is_still(engine: Engine, inbox:
 def test_a_file_that_changes_while_it_is_copied_is_not_taken(engine: Engine, inbox: Path, watch: FolderWatch) -> None:
     path = inbox / "items.csv"
     path.write_text(ITEMS)
-    watch.rescan()
-    time.sleep(SETTLE)
-    # Between the look and the landing: the same size, the same modification time.
     before = path.stat()
-    original = watch._ledger.has_landed
 
-    def change(identity: str) -> bool:
-        path.write_text(ITEMS.replace("Alpha", "Omega"))
-        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-        return original(identity)
+    def change(point: str) -> None:
+        if point == "taking.copied":
+            # The same size, the same modification time.
+            path.write_text(ITEMS.replace("Alpha", "Omega"))
+            os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
-    watch._ledger.has_landed = change  # type: ignore[method-assign]  # the moment that matters
-    watch.rescan()
-    watch._ledger.has_landed = original  # type: ignore[method-assign]  # back to normal
+    with armed(change):
+        settled(watch)
     assert landed(engine) == []
     assert engine.leftovers() == []
     settled(watch)
@@ -159,28 +160,18 @@ def test_subfolders_name_the_entity(engine: Engine, inbox: Path, watch: FolderWa
     }
 
 
+@pytest.mark.parametrize("point", ["taking.landed", "taking.unmarked"])
 def test_a_crash_between_landing_and_removing_does_not_land_a_file_twice(
-    engine: Engine, inbox: Path, watch: FolderWatch, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, inbox: Path, watch: FolderWatch, point: str
 ) -> None:
     path = inbox / "items.csv"
     path.write_text(ITEMS)
-    rename = Path.rename
-
-    def crash(self: Path, target: Path) -> Path:
-        if self == path:
-            raise OSError(5, "power cut")
-        return rename(self, target)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Path, "rename", crash)
-        watch.rescan()
-        time.sleep(SETTLE)
-        watch.rescan()
+    with failing(point, OSError(5, "power cut")):
+        settled(watch)
     assert path.exists()
-    again = FolderWatch(engine.ledger, engine.intake, engine.directory, FolderSettings(settle_seconds=SETTLE))
-    settled(again)
+    settled(watching(engine))
     assert landed(engine) == [("", "items.csv")]
-    assert not path.exists()
+    assert not list(inbox.iterdir())
 
 
 def test_the_same_file_put_there_again_is_a_new_drop(engine: Engine, inbox: Path, watch: FolderWatch) -> None:
@@ -231,24 +222,17 @@ def test_one_tenant_s_trouble_is_not_another_s(engine: Engine, inbox: Path, watc
 
 @pytest.mark.parametrize("landed_before", [True, False])
 def test_a_crash_while_a_landed_file_is_taken_away_is_mended(
-    engine: Engine, inbox: Path, watch: FolderWatch, monkeypatch: pytest.MonkeyPatch, landed_before: bool
+    engine: Engine, inbox: Path, watch: FolderWatch, landed_before: bool
 ) -> None:
-    path = inbox / "items.csv"
-    path.write_text(ITEMS)
-    unlink = Path.unlink
-
-    def crash(self: Path, missing_ok: bool = False) -> None:
-        if self.name.startswith(".ingester-taken-"):
-            raise OSError(5, "power cut")
-        unlink(self, missing_ok)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Path, "unlink", crash)
+    (inbox / "items.csv").write_text(ITEMS)
+    with failing("taking.aside", OSError(5, "power cut")):
         settled(watch)
-    (aside,) = inbox.iterdir()
+    (aside,) = inbox.glob(".ingester-taken-*/*")
     if not landed_before:
-        aside.write_text(ITEMS + "Z,z\n")  # as if another file had taken the place of the landed one
-    again = FolderWatch(engine.ledger, engine.intake, engine.directory, FolderSettings(settle_seconds=SETTLE))
-    settled(again)
+        # As if another file had taken the place of the landed one: the same size, the same time.
+        before = aside.stat()
+        aside.write_text(ITEMS.replace("Alpha", "Omega"))
+        os.utime(aside, ns=(before.st_atime_ns, before.st_mtime_ns))
+    settled(watching(engine))
     assert landed(engine) == [("", "items.csv")] * (1 if landed_before else 2)
     assert not list(inbox.iterdir())

@@ -77,6 +77,11 @@ def test_sunday_has_two_numbers(sunday: str) -> None:
     assert start("2026-11-27T12:00:00+01:00", f"0 3 * * {sunday}") == "2026-11-29 03:00 +0100"
 
 
+def test_a_day_of_the_month_or_a_weekday_is_enough_where_both_are_named() -> None:
+    assert start("2026-11-25T12:00:00+01:00", "0 3 1 * fri") == "2026-11-27 03:00 +0100"
+    assert start("2026-11-27T12:00:00+01:00", "0 3 1 * fri") == "2026-12-01 03:00 +0100"
+
+
 def test_weekdays_may_begin_with_sunday() -> None:
     assert start("2026-11-28T12:00:00+01:00", "0 3 * * 0-2") == "2026-11-29 03:00 +0100"
     assert start("2026-11-25T12:00:00+01:00", "0 3 * * sun-tue") == "2026-11-29 03:00 +0100"
@@ -102,7 +107,6 @@ def test_on_a_blackout_day_an_immediate_feed_waits_for_the_next_midnight() -> No
         ("61 2 * * *", (), "is not a schedule"),
         ("0 2 * * 8", (), "is not a schedule"),
         ("0 0 30 2 *", (), "never runs"),
-        ("0 2 1 * mon", (), "days of the month and of the week"),
         ("immediate", ("24.12.",), "no blackout day"),
         ("immediate", ("2026-13-01",), "no blackout day"),
         ("immediate", ("2026-12-24..2026-12-01",), "no blackout day"),

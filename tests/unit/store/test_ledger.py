@@ -135,11 +135,10 @@ def test_an_import_that_is_renamed_follows_its_new_route_whole(ledger: Ledger) -
 
 def test_a_reference_is_found_by_its_beginning_and_wildcards_mean_themselves(ledger: Ledger) -> None:
     ledger.land([pair("one", origin_ref="100%_a:1")])
-    assert ledger.has_landed("100%_a:1")
-    assert not ledger.has_landed("100%_a")
-    assert ledger.has_landed("100%_a", prefix=True)
-    assert not ledger.has_landed("1%", prefix=True)
-    assert not ledger.has_landed("100%_b", prefix=True)
+    assert ledger.landed(["100%_a:1", "100%_a", "other"]) == {"100%_a:1"}
+    assert [drop.id for drop in ledger.drops_like("100%_a")] == [ledger.import_("one")[1].id]
+    assert not ledger.drops_like("1%")
+    assert not ledger.drops_like("100%_b")
 
 
 def test_a_drop_is_shown_until_it_is_hidden_or_its_import_has_long_ended(ledger: Ledger) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy import Column, Engine, MetaData, Table
 from sqlalchemy.exc import OperationalError, StatementError
 
 from ingester.domain.errors import ConfigurationError, TransientError
-from ingester.store import data_tables
+from ingester.store import data_tables, migrate
 from ingester.store.database import UtcDateTime, connect, sqlite_url, translated, writing
 from ingester.store.ledger_tables import LedgerTable
 from ingester.store.migrate import upgrade
@@ -37,10 +37,56 @@ def dump(path: Path) -> list[str]:
         return list(database.iterdump())
 
 
+def migrated(engine: Engine, branch: str) -> None:
+    """Every revision, one after the other, as a database that has been there from the first version has seen them."""
+    with writing(engine).begin() as connection:
+        migrate._run(connection, branch)
+
+
+def shape(engine: Engine) -> dict[str, Any]:
+    """Everything that the database can tell about its tables."""
+    inspector = sqlalchemy.inspect(engine)
+    return {
+        table: (
+            {column["name"]: (str(column["type"]), column["nullable"]) for column in inspector.get_columns(table)},
+            sorted((tuple(index["column_names"]), index["unique"]) for index in inspector.get_indexes(table)),
+            sorted(tuple(unique["column_names"]) for unique in inspector.get_unique_constraints(table)),
+            sorted(
+                (tuple(key["constrained_columns"]), key["referred_table"]) for key in inspector.get_foreign_keys(table)
+            ),
+            inspector.get_pk_constraint(table)["constrained_columns"],
+        )
+        for table in inspector.get_table_names()
+    }
+
+
+def numbered(engine: Engine) -> list[str]:
+    """The tables of SQLite that never give a number twice."""
+    query = "SELECT name FROM sqlite_master WHERE sql LIKE '%AUTOINCREMENT%' ORDER BY name"
+    with engine.connect() as connection:
+        return list(connection.scalars(sqlalchemy.text(query)))
+
+
+@pytest.mark.parametrize("branch", BRANCHES)
+def test_a_new_database_is_what_all_revisions_make(branch: str, any_url: str, tmp_path: Path) -> None:
+    made, revised = connect(any_url), connect(sqlite_url(tmp_path / "revised.db"))
+    upgrade(made, branch)
+    upgrade(made, branch)
+    if made.dialect.name == "sqlite":
+        migrated(revised, branch)
+        assert shape(made) == shape(revised)
+        assert numbered(made) == numbered(revised)
+    with made.connect() as connection:
+        versions = list(connection.scalars(sqlalchemy.text("SELECT version_num FROM alembic_version")))
+    assert versions == [migrate._revisions(branch)[-1]]
+    made.dispose()
+    revised.dispose()
+
+
 @pytest.mark.parametrize("branch", BRANCHES)
 def test_migrations_make_what_the_models_say(branch: str, any_url: str) -> None:
     engine = connect(any_url)
-    upgrade(engine, branch)
+    migrated(engine, branch)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
         differences = [
@@ -74,7 +120,7 @@ def test_an_upgrade_that_fails_leaves_nothing(engine: Engine, tmp_path: Path, mo
         lambda *_, **__: (_ for _ in ()).throw(RuntimeError("power cut")),
     )
     with pytest.raises(RuntimeError, match="power cut"):
-        upgrade(engine, "ledger")
+        migrated(engine, "ledger")
     assert sqlalchemy.inspect(engine).get_table_names() == []
 
 

@@ -1,0 +1,87 @@
+"""Checks of what waits: imports that nobody takes, those that wait for a decision, and open alerts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from sqlalchemy import exists
+from sqlmodel import col, func, select
+
+from ingester import alert
+from ingester.doctor.finding import Finding, ok, warning, wrong
+from ingester.doctor.subject import Subject
+from ingester.domain.status import Status
+from ingester.store.ledger_tables import Feed, Import, Tenant
+
+_STUCK = timedelta(hours=1)
+_UNDECIDED = timedelta(days=1)
+#: Whether an import's tenant or feed is paused.
+_PAUSED = exists().where(col(Tenant.name) == col(Import.tenant), col(Tenant.paused_at).is_not(None)) | exists().where(
+    col(Feed.tenant) == col(Import.tenant), col(Feed.name) == col(Import.feed), col(Feed.paused_at).is_not(None)
+)
+
+
+def queue(subject: Subject) -> Iterator[Finding]:
+    """Whether imports wait that could run while no worker works."""
+    if subject.ledger is None:
+        return
+    at = subject.now()
+    longest = (
+        select(Import)
+        .where(col(Import.status) == Status.QUEUED, col(Import.due_at) < at - _STUCK, ~_PAUSED)
+        .order_by(col(Import.due_at))
+        .limit(1)
+    )
+    with subject.ledger.reading() as session:
+        counts = dict(
+            session.exec(
+                select(Import.status, func.count())
+                .where(col(Import.status).in_((Status.QUEUED, Status.PROCESSING)))
+                .group_by(col(Import.status))
+            ).all()
+        )
+        job = session.exec(longest).first()
+    queued, busy = counts.get(Status.QUEUED, 0), counts.get(Status.PROCESSING, 0)
+    if job is None or busy:
+        yield ok(f"{queued} imports wait, {busy} run")
+        return
+    since = f"import {job.short_id} of {job.tenant} has waited since {job.due_at:%Y-%m-%d %H:%M} UTC"
+    held = subject.ledger.held_before(job)
+    if held is not None:
+        yield warning(f"{since}, behind {held}, which is held", f"`ingester imports approve {held}`, or reject it.")
+    else:
+        yield wrong(f"{since}, and no worker works", "Start the service again; if it waits on, its log says why.")
+
+
+def holds(subject: Subject) -> Iterator[Finding]:
+    """Whether somebody forgot to decide."""
+    if subject.ledger is None:
+        return
+    statement = select(Import).where(col(Import.status) == Status.NEEDS_ATTENTION).order_by(col(Import.created_at))
+    with subject.ledger.reading() as session:
+        held = session.exec(statement).all()
+    if held and held[0].created_at < subject.now() - _UNDECIDED:
+        first = held[0]
+        yield warning(
+            f"{len(held)} imports wait for a decision, {first.short_id} of {first.tenant} since "
+            f"{first.created_at:%Y-%m-%d}: {first.reason}",
+            f"`ingester imports show {first.short_id}`, then approve or reject it.",
+        )
+    else:
+        yield ok(f"{len(held)} imports wait for a decision")
+
+
+def alerts(subject: Subject) -> Iterator[Finding]:
+    """Whether something is late, missing or left lying."""
+    if subject.ledger is None:
+        return
+    found = alert.alerts(subject.ledger)
+    if found:
+        newest = found[0]
+        yield warning(
+            f"{len(found)} alerts are open, the newest of {newest.tenant}: {newest.message}",
+            "`ingester alerts list`; what arrives resolves its alert, `ingester alerts resolve ID` any other.",
+        )
+    else:
+        yield ok("no alert is open")
