@@ -16,12 +16,13 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from ingester.domain.status import Action, DuplicateHandling
 from ingester.ruleset.load import load_folder
 from ingester.ruleset.model import RuleSet
+from tests.examples import examples
 from tests.integration.engine.harness import Engine
 from tests.postgres import Postgres
 from tests.report import Report, assert_reconciles
@@ -619,17 +620,9 @@ def live_through(engines: list[Engine], action: Action, history: list[tuple[File
         both.take(file, action, policy, erases=erases, dry_run=True)
 
 
-@pytest.mark.parametrize("action", Action)
-@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
-@given(data=st.data())
-def test_both_databases_do_what_the_contract_says(engines: list[Engine], action: Action, data: st.DataObject) -> None:
-    live_through(engines, action, data.draw(histories(action)))
-
-
-@pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("action", Action)
-@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(6, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
-def test_they_do_so_in_many_more_cases(engines: list[Engine], action: Action, data: st.DataObject) -> None:
+def test_both_databases_do_what_the_contract_says(engines: list[Engine], action: Action, data: st.DataObject) -> None:
     live_through(engines, action, data.draw(histories(action)))

@@ -10,11 +10,12 @@ from fractions import Fraction
 from typing import Any
 
 import pyarrow as pa
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ingester.checks.compile import CompiledEntity
 from ingester.ruleset.model import Check, Entity, Field, FieldType
+from tests.examples import examples
 
 FIELDS = (
     Field(name="x", type=FieldType.NUMBER),
@@ -120,7 +121,7 @@ def worked_out(node: ast.expr, row: dict[str, Fraction | None]) -> Any:
     raise AssertionError(ast.dump(node))
 
 
-@settings(max_examples=400, deadline=None)
+@examples(250)
 @given(ASSERTIONS.filter(names), st.lists(st.tuples(NUMBERS, NUMBERS, INTEGERS), max_size=6))
 @example("x / n * n == x", [(Decimal("0.1"), None, 3), (Decimal(1), None, 0)])
 @example("abs(n) == -n and n - 1 < n", [(None, None, -(2**63))])
@@ -143,7 +144,7 @@ def test_an_assertion_is_worked_out_exactly(assertion: str, rows: list[tuple[Any
     assert found == [index for index, row in enumerate(named) if worked_out(tree, row) is False]
 
 
-@settings(max_examples=400, deadline=None)
+@examples(250)
 @given(
     ASSERTIONS.filter(names),
     st.lists(st.tuples(NUMBERS, NUMBERS, INTEGERS, NUMBERS, NUMBERS, INTEGERS), min_size=1, max_size=6),

@@ -12,12 +12,13 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ingester.checks.compile import CompiledEntity, column_type
 from ingester.checks.keyhash import key_hash
 from ingester.ruleset.model import Constraints, Entity, Field, FieldType
+from tests.examples import examples
 
 BLANKS = " \t\r\n\f\v"
 
@@ -71,7 +72,7 @@ def cells_of(alphabet: str, *examples: str, max_size: int = 12) -> st.SearchStra
     return st.lists(cell, max_size=20)
 
 
-SETTINGS = settings(max_examples=150, deadline=None)
+SETTINGS = examples(150)
 
 NUMBERS = (
     "٣",

@@ -7,14 +7,16 @@ and `differential/row.py` (of rows); each of them is shown here to be one.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given
 from hypothesis import strategies as st
 
 from ingester.ruleset.load import load
 from ingester.ruleset.model import Entity, FieldType
 from ingester.ruleset.shipped import shipped
+from tests.examples import examples
 from tests.properties.differential.difference import DIFFERENCES, By, Difference, explained
 from tests.properties.differential.generate import odd_table, tables
 from tests.properties.differential.real import STRICTER, flights, template
@@ -22,17 +24,8 @@ from tests.properties.differential.row import ROW_DIFFERENCES, RowDifference, di
 from tests.properties.differential.table import Table, ours, theirs
 
 KINDS = st.sampled_from(list(FieldType))
-# Always the same files: what another day's chance finds should not stop somebody else's change. A failure names the
-# cells, so nothing is gained by shrinking the file around them.
-FEW = settings(
-    max_examples=3,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    phases=[Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)
-MANY = settings(FEW, max_examples=20)
+# A failure names the cells, so nothing is gained by shrinking the file around them.
+PLAIN: dict[str, Any] = {"phases": [Phase.generate], "suppress_health_check": list(HealthCheck)}
 
 
 @pytest.fixture(scope="module")
@@ -50,18 +43,7 @@ def test_both_flag_the_same_odd_cells_under_every_form_of_a_type(kind: FieldType
 
 @pytest.mark.parametrize("kind", FieldType)
 def test_both_flag_the_same_cells_of_a_type(kind: FieldType, folder: Path) -> None:
-    @FEW
-    @given(tables(st.just(kind), width=4, length=25, ragged=False))
-    def agree(table: Table) -> None:
-        assert disagreements(table.written(folder)) == []
-
-    agree()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", FieldType)
-def test_both_flag_the_same_of_many_cells_of_a_type(kind: FieldType, folder: Path) -> None:
-    @MANY
+    @examples(8, **PLAIN)
     @given(tables(st.just(kind), width=4, length=40, ragged=False))
     def agree(table: Table) -> None:
         assert disagreements(table.written(folder)) == []
@@ -69,7 +51,7 @@ def test_both_flag_the_same_of_many_cells_of_a_type(kind: FieldType, folder: Pat
     agree()
 
 
-@settings(FEW, max_examples=40)
+@examples(40, **PLAIN)
 @given(table=tables(KINDS, width=3, length=10, ragged=True))
 def test_both_flag_the_same_rows_of_an_untidy_file(table: Table, folder: Path) -> None:
     assert disagreements(table.written(folder)) == []
@@ -82,15 +64,9 @@ SHIPPED = list(load(shipped()))
 
 @pytest.mark.parametrize("entity", list(STRICTER))
 def test_both_flag_the_same_of_real_flights(entity: str, folder: Path) -> None:
-    table = flights(entity, most=200).written(folder)
+    table = flights(entity, most=2000).written(folder)
     assert disagreements(table) == []
     assert len({name for _, name in ours(table, table.entity).cells}) >= 2
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("entity", list(STRICTER))
-def test_both_flag_the_same_of_many_real_flights(entity: str, folder: Path) -> None:
-    assert disagreements(flights(entity, most=5000).written(folder)) == []
 
 
 @pytest.mark.parametrize("entity", SHIPPED, ids=lambda entity: entity.full_name)

@@ -13,10 +13,11 @@ from decimal import Decimal
 
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from ingester.outbox.neutral import restored
+from tests.examples import examples
 from tests.integration.engine.harness import Engine
 from tests.postgres import Postgres
 from tests.report import MARKS, Report, assert_reconciles
@@ -191,7 +192,7 @@ def assert_accounted(report: Report, file: File, stored: list[dict[str, object]]
             assert [row[name] for name in file.columns] == list(sent)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(12, suppress_health_check=list(HealthCheck))
 @given(file=files())
 def test_every_row_is_stored_or_rejected_and_nothing_else_happens(engine: Engine, file: File) -> None:
     tenant = engine.add_tenant(f"tenant{next(NUMBERS)}")

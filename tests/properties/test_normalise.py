@@ -9,13 +9,14 @@ from collections.abc import Callable
 import phonenumbers
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ingester.checks.normalise import Normaliser
 from ingester.ruleset.model import Normalisation, Step
+from tests.examples import examples
 
-SETTINGS = settings(max_examples=100, deadline=None)
+SETTINGS = examples(100)
 #: Letters with two cases, accents, every kind of blank, marks.
 CELLS = st.lists(
     st.none()
@@ -110,7 +111,7 @@ PHONES = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(st.lists(PHONES, max_size=15), st.none() | st.sampled_from(REGIONS))
 def test_telephone_numbers_are_what_phonenumbers_says(cells: list[str], region: str | None) -> None:
     found, faults = normalised(list(cells), Step.PHONE, region=region)

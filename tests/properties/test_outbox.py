@@ -7,12 +7,13 @@ import io
 import re
 
 import pyarrow as pa
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ingester.outbox import name as outbox_name
 from ingester.outbox.neutral import neutralised, restored
 from ingester.outbox.sheet import csv_lines
+from tests.examples import examples
 
 STARTS = "=+-@\t\r\n\x00\uff1d\uff0b\uff0d\uff20"
 PLAIN = re.compile(r"[+-][0-9]+([.,][0-9]+)*")
@@ -24,14 +25,14 @@ def cells(values: list[str | None]) -> pa.StringArray:
     return pa.array(values, pa.string())
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(CELLS)
 @example(["=1", "'=1", "''=1", "'", "''", "'x", "-5", "'-5", "+1.5,0", "-5-", "-\n5", "-5\n", "", None])
 def test_what_was_neutralised_comes_back_as_it_was_sent(values: list[str | None]) -> None:
     assert restored(neutralised(cells(values))).to_pylist() == values
 
 
-@settings(max_examples=300)
+@examples(300)
 @given(CELLS)
 @example(["-5\n", "-5\n=1", "+1,=2", "-1.", "+-1"])
 def test_no_neutralised_cell_starts_a_formula(values: list[str | None]) -> None:
@@ -46,7 +47,7 @@ def test_cells_that_start_no_formula_are_left_as_they_are(values: list[str | Non
     assert neutralised(cells(safe)).to_pylist() == safe
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(st.lists(st.tuples(TEXT, TEXT, TEXT), min_size=1, max_size=6))
 def test_a_csv_line_is_read_back_cell_for_cell(rows: list[tuple[str, str, str]]) -> None:
     text = csv_lines([cells([row[column] for row in rows]) for column in range(3)]).to_pybytes().decode()

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ingester.domain.errors import UnreadableFile
 from ingester.formats import mend
 from ingester.formats.delimited import DelimitedReader
 from ingester.formats.detect import Detected
+from tests.examples import examples
 
 
 @dataclass
@@ -76,7 +77,7 @@ def tables(draw: st.DrawFn) -> tuple[list[str], list[list[str]]]:
     return header, draw(st.lists(st.one_of(row, row, row, ragged), max_size=12))
 
 
-@settings(max_examples=300, deadline=None)
+@examples(200)
 @given(
     table=tables(),
     delimiter=DELIMITER,
@@ -255,7 +256,7 @@ ONE_LINE = [
 LINES = st.lists(st.sampled_from([*ONE_LINE, '"x\ny",z']), max_size=14)
 
 
-@settings(max_examples=500, deadline=None)
+@examples(300)
 @given(
     text=st.one_of(MESSY, LINES.map("\n".join), LINES.map("\r\n".join), LINES.map(lambda x: "\r\n".join(x) + "\n")),
     header=st.sampled_from(["a", "a,b", "a,b,c"]),
@@ -289,7 +290,7 @@ def test_malformed_text_never_gives_a_value_the_strict_reading_does_not(
         assert result.truncated
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(before=st.integers(0, 40), block_bytes=st.sampled_from([1, 4, 64]), byte=st.sampled_from([0xFF, 0xC0, 0xED]))
 def test_a_byte_that_is_no_utf8_is_named_wherever_it_is(before: int, block_bytes: int, byte: int) -> None:
     head = b"a,b\n" + b"x,y\n" * (before // 4) + b"c" * (before % 4)

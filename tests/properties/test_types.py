@@ -11,13 +11,14 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ingester.checks.compile import CompiledEntity
 from ingester.ruleset.model import Entity, Field, FieldType
+from tests.examples import examples
 
-SETTINGS = settings(max_examples=40, deadline=None)
+SETTINGS = examples(25)
 BLANKS = " \t\r\n\f\v"
 WRONG = object()
 

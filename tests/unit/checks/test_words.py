@@ -8,13 +8,14 @@ from datetime import date
 import phonenumbers
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ingester.checks.number import cast_number
 from ingester.checks.phone import PhoneNumbers
 from ingester.checks.temporal import cast_date
 from ingester.checks.words import where, word
+from tests.examples import examples
 
 _CANONICAL = re.compile(r"0|-?(?:[1-9][0-9]*(?:\.[0-9]*[1-9])?|0\.[0-9]*[1-9])")
 
@@ -63,7 +64,7 @@ def _date(cell: str | None) -> date | None:
 
 
 @pytest.mark.parametrize("region", [None, "US", "IT"])
-@settings(max_examples=20)
+@examples(20)
 @given(st.data())
 def test_a_number_in_e164_is_taken_only_if_the_library_takes_it(region: str | None, data: st.DataObject) -> None:
     codes = sorted(phonenumbers.COUNTRY_CODE_TO_REGION_CODE)

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ingester.ruleset import document
 from ingester.ruleset.document import MAX_BYTES, Node, parse
 from ingester.ruleset.mistake import Report
+from tests.examples import examples
 
 
 def read(data: str | bytes) -> tuple[Node | None, list[str]]:
@@ -96,7 +97,7 @@ def test_size_and_depth_are_bounded() -> None:
     assert read("a: " + "[" * 100_000)[1] == ["x.yaml:1: a" + "[0]" * 12 + ": nested more than 12 levels deep"]
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(
     st.text(st.sampled_from("ab:-[]{}&*!|>'\"#,?%@\n \t0.~\x00é"), max_size=40).map(str.encode) | st.binary(max_size=40)
 )
@@ -105,7 +106,7 @@ def test_any_bytes_give_a_value_or_a_mistake(data: bytes) -> None:
     assert node is not None or mistakes
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(
     st.recursive(
         st.booleans()

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 from frictionless.fields import GeojsonField
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ingester.ruleset.geojson import has_height, is_geojson
+from tests.examples import examples
 
 INDEPENDENT = GeojsonField(name="f").create_cell_reader()
 RING = [[0, 0], [1, 0], [1, 1], [0, 0]]
@@ -79,7 +80,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(JSON)
 def test_an_independent_reader_takes_whatever_we_take(value: Any) -> None:
     if is_geojson(value) and not has_height(value):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from ingester.checks.compile import CompiledEntity
@@ -19,6 +19,7 @@ from ingester.ruleset.infer import entity_name, infer
 from ingester.ruleset.load import load, load_folder
 from ingester.ruleset.model import Entity, FieldType
 from ingester.ruleset.shipped import shipped
+from tests.examples import examples
 
 SHIPPED = load(shipped())
 
@@ -213,7 +214,7 @@ CELLS = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rows=st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=12),
     name=st.sampled_from(["amount", "id", "is_x", "date"]),

@@ -10,7 +10,7 @@ from typing import Any
 import frictionless
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ingester.domain.notice import Severity
@@ -25,6 +25,7 @@ from ingester.ruleset.model import (
     ReferenceScope,
     Step,
 )
+from tests.examples import examples
 from tests.unit.ruleset.conftest import Load, Mistakes
 
 AREA = "name: area\nprimaryKey: code\nfields:\n  - {name: code, example: A-1}\n"
@@ -237,7 +238,7 @@ CONSTANTS = st.sampled_from(
 FORMATS = ["email", "uri", "uuid", "binary", "any", "%d/%m/%Y", "%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z", "array", "object"]
 
 
-@settings(max_examples=600, deadline=None)
+@examples(600)
 @given(
     st.fixed_dictionaries(
         {"name": st.sampled_from(["f", "f.g", "f.{name}"]), "type": st.sampled_from([*FieldType])},

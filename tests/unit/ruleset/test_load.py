@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ingester.ruleset.entity import read_entity
 from ingester.ruleset.load import load
 from ingester.ruleset.model import Constraints, Entity, Field, FieldType, ForeignKey
 from ingester.ruleset.reference import check_references
+from tests.examples import examples
 from tests.unit.ruleset.conftest import Load
 
 INNER_KEYS = [
@@ -139,7 +140,7 @@ def test_a_rule_set_holds_its_catalogues_under_the_names_given(load_rules: Load,
     assert rules.entity("two", "area").catalogue == "two"
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.dictionaries(st.sampled_from(KEYS), VALUES | st.just([{"name": "key", "type": "date"}])))
 def test_any_shape_of_rule_file_is_an_entity_or_a_list_of_mistakes(shape: dict[str, Any]) -> None:
     draft = read_entity(Path("thing.yaml"), yaml.safe_dump(shape).encode(), "shop")

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import random
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ingester.ruleset.model import Entity, Field, ForeignKey
 from ingester.ruleset.order import ImportOrder
+from tests.examples import examples
 
 
 def entity(name: str, *parents: str, tier: int = 1) -> Entity:
@@ -30,7 +31,7 @@ def test_ancestors_are_everything_an_entity_rests_on_but_itself() -> None:
     assert order.ancestors(ENTITIES[3]) == frozenset()
 
 
-@settings(max_examples=50)
+@examples(50)
 @given(st.lists(st.sets(st.integers(0, 9)), min_size=1, max_size=10), st.randoms(use_true_random=False))
 def test_a_rank_is_above_every_ancestor_and_does_not_depend_on_the_order_of_files(
     parents: list[set[int]], shuffled: random.Random

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ingester.domain.notice import CATALOGUE
 from ingester.ruleset.model import Catalogue, Entity, Field
 from ingester.ruleset.naming import fold, names_of, plural, singular
 from ingester.ruleset.route import Unroutable, by_folder, route
+from tests.examples import examples
 
 
 def entity(catalogue: str, name: str, *aliases: str) -> Entity:
@@ -155,7 +156,7 @@ def test_plurals_are_english(one: str, many: str) -> None:
 ALL = [*FIELD, *WEALTH]
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(
     st.sampled_from(ALL),
     st.data(),
@@ -171,7 +172,7 @@ def test_every_spelling_of_a_name_finds_its_entity(
     assert route([FIELD, WEALTH], None, spelled + rest + extension) is wanted
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(st.none() | st.text(max_size=20), st.text(max_size=40))
 def test_routing_answers_for_any_name(folder: str | None, name: str) -> None:
     found = route([FIELD, WEALTH, OTHER], folder, name)

@@ -6,11 +6,12 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 import re2
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ingester.ruleset.model import FieldType
 from ingester.ruleset.strptime import parse
+from tests.examples import examples
 
 MOMENTS = st.datetimes(
     datetime(1969, 1, 1),  # noqa: DTZ001 (Hypothesis wants the bounds without)
@@ -27,7 +28,7 @@ PATTERNS = [
 ]
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(MOMENTS, st.sampled_from(PATTERNS), st.booleans())
 def test_what_python_writes_by_a_pattern_is_read_as_python_reads_it(
     moment: datetime, pattern: str, strict: bool

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from ingester.checks.keyhash import key_hash
@@ -21,6 +21,7 @@ from ingester.spill.notices import Kind, Notices
 from ingester.spill.repeats import COUNT, FIRST, IDENTICAL, LAST, repeats
 from ingester.spill.rows import ROW, Rows, RowWriter
 from ingester.spill.verdict import Verdict
+from tests.examples import examples
 
 Numbers = npt.NDArray[np.int64]
 
@@ -172,7 +173,7 @@ def some_hashes_collide(columns: list[pa.Array]) -> npt.NDArray[np.uint64]:
 
 @pytest.mark.parametrize("key_hash", [key_hash, some_hashes_collide, every_hash_collides])
 @pytest.mark.parametrize("key", [("key", "number"), ("key",), ("flag",)], ids=" ".join)
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(40, suppress_health_check=list(HealthCheck))
 @given(rows=ROWS, bad=st.sets(st.integers(1, 20)), cuts=st.sets(st.integers(1, 19)))
 def test_repeats_are_those_that_plain_python_finds(
     tmp_path: Path, key_hash: Any, key: tuple[str, ...], rows: list[tuple[Any, ...]], bad: set[int], cuts: set[int]

@@ -7,11 +7,12 @@ from datetime import UTC, date, datetime, time
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from ingester.ruleset.model import Entity, Field, FieldType, ForeignKey
 from ingester.store.merge import Merged
+from tests.examples import examples
 from tests.unit.store.conftest import Row, Store
 
 ITEM = Entity(
@@ -302,7 +303,7 @@ FILES = st.sets(st.sampled_from(sorted(VALUES))).flatmap(
 NUMBERS = itertools.count()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(files=st.lists(FILES, min_size=1, max_size=4))
 def test_a_dry_run_predicts_and_a_second_run_changes_nothing(files: list[list[Row]], shop: Store) -> None:
     tenant = f"tenant{next(NUMBERS)}"

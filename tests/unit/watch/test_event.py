@@ -7,10 +7,11 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ingester.watch.s3.event import Unreadable, named
+from tests.examples import examples
 
 
 def record(key: str, name: str = "ObjectCreated:Put") -> dict[str, Any]:
@@ -41,7 +42,7 @@ def test_the_objects_that_a_message_says_were_created(message: Any, objects: lis
     assert named(json.dumps(message)) == objects
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(),
