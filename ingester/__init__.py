@@ -42,12 +42,3 @@ consequence → expectation → alert → notify → store → (formats, checks)
 of this package; only `watch`, `service` and `doctor` import it. Arrow loads under the worker and the one-shot commands
 only, boto3 where there are S3 inboxes, so that a listener stays small.
 """
-
-import sys as _sys
-
-if "structlog" not in _sys.modules and "rich" not in _sys.modules:
-    # It would load rich, for coloured tracebacks that nobody is shown: three megabytes in every process.
-    _sys.modules["rich"] = None  # type: ignore[assignment]  # what an import then finds is that there is none
-    import structlog as _structlog  # noqa: F401
-
-    del _sys.modules["rich"]

@@ -7,7 +7,16 @@ import logging
 import sys
 from typing import Any, TextIO, cast
 
-import structlog
+_without_rich = "structlog" not in sys.modules and "rich" not in sys.modules
+if _without_rich:
+    # It would load rich, for coloured tracebacks that nobody is shown: three megabytes in every process.
+    sys.modules["rich"] = None  # type: ignore[assignment]  # what an import then finds is that there is none
+import structlog  # noqa: E402 -- after rich is out of its sight
+
+if _without_rich:
+    del sys.modules["rich"]
+
+get_logger = structlog.get_logger
 
 
 class _Stderr:

@@ -8,14 +8,13 @@ import multiprocessing
 import time
 from multiprocessing.context import SpawnProcess
 
-import structlog
-
 from ingester.domain.errors import TransientError
+from ingester.log import get_logger
 from ingester.queue import Queue
 from ingester.ruleset.model import RuleSet
 from ingester.settings import Settings
 
-log = structlog.get_logger()
+log = get_logger()
 
 #: How often workers and the queue are looked at.
 _LOOK_SECONDS = 1.0

@@ -89,6 +89,7 @@ class Service:
             time.sleep(0.02)
 
     def _place_host_keys(self) -> None:
+        self.data_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
         folder = self.data_dir / "host_keys"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for name, content in _host_keys().items():
