@@ -206,13 +206,13 @@ def test_a_file_that_has_the_inode_size_and_time_of_a_landed_one_is_found() -> N
         engine.add_tenant()
         watch, path = looking(engine), engine.directory.tenant("acme").inbox / "items.csv"
         inodes = set()
-        for _ in range(3):
+        for _ in range(8):
             path.write_text(ITEMS)
             os.utime(path, (1_000_000_000, 1_000_000_000))
             inodes.add(path.stat().st_ino)
             settled(watch)
-        assert names(engine) == ["items.csv"] * 3
-        assert len(inodes) < 3, "this filesystem does not use inodes again"
+        assert names(engine) == ["items.csv"] * 8
+        assert len(inodes) < 8, "this filesystem does not use inodes again"
         engine.close()
 
 
@@ -302,7 +302,7 @@ def test_where_the_system_gives_no_events_inboxes_are_polled_and_it_is_said_once
     for tenant in ("acme", "zoo"):
         (engine.directory.tenant(tenant).inbox / "items.csv").write_text(ITEMS)
     until(lambda: names(engine) == ["items.csv"] * 2)
-    assert capsys.readouterr().out.count("folder_watch_without_events") == 1
+    assert "".join(capsys.readouterr()).count("folder_watch_without_events") == 1
 
 
 def test_polled_inboxes_are_found_quiet_and_then_not(
