@@ -22,6 +22,7 @@ from ingester import consequence, fault
 from ingester.directory import DataDirectory, sync_file, sync_folder
 from ingester.domain.errors import TransientError, UsageError
 from ingester.domain.status import Origin, Status
+from ingester.outbox import name as outbox_name
 from ingester.outbox import status
 from ingester.routing import Router
 from ingester.store.database import now
@@ -176,6 +177,7 @@ class Intake:
         held = _Held(self._ledger)
         for landing in new:
             self._attempt(landing, lambda each: self._tell(each, held))
+        self._forget_earlier_names(new)
         self.nudge()
 
     def _synced(self, ready: list[_Landing]) -> list[_Landing]:
@@ -192,7 +194,7 @@ class Intake:
         """
         files = {drop.id: self._directory.root / drop.location for drop in _drops(ready)}
         try:
-            known = self._ledger.known_drops(files)
+            known = self._ledger.known_drops(files, after_all=True)
             for drop_id in files.keys() - known:
                 files[drop_id].unlink(missing_ok=True)
         except Exception:
@@ -280,6 +282,20 @@ class Intake:
                     assert landing.job is not None
                     landing.job.id = str(uuid.uuid4())
                     landing.job.short_id = landing.job.id[:8]
+
+    def _forget_earlier_names(self, told: Sequence[_Landing]) -> None:
+        """Remove what was told under the name of a file that its client has renamed right after our answer."""
+        try:
+            names = self._ledger.drop_names([drop.id for drop in _drops(told)])
+            for landing in told:
+                assert landing.drop is not None
+                assert landing.job is not None
+                drop = landing.drop
+                if names.get(drop.id, drop.name) != drop.name:
+                    earlier = outbox_name.status(drop.name, landing.job.short_id)
+                    (self._directory.tenant(drop.tenant).outbox / earlier).unlink(missing_ok=True)
+        except Exception:
+            log.exception("earlier_names_not_forgotten")
 
     def _tell(self, landing: _Landing, held: _Held) -> None:
         """Show the first status. A worker may have been faster; its status stays."""

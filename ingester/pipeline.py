@@ -17,7 +17,7 @@ import structlog
 from ingester import arrow_alone as _arrow_alone  # noqa: F401 -- before any other module makes an array
 from ingester import fault, repeat
 from ingester.directory import DataDirectory, sync_file, sync_folder
-from ingester.domain.errors import InvariantError
+from ingester.domain.errors import InvariantError, TransientError
 from ingester.domain.phase import PhaseName, PhaseRecord
 from ingester.domain.status import Action, Outcome, Status
 from ingester.outbox import name as outbox_name
@@ -66,6 +66,8 @@ class Order:
     block_bytes: int = 8 << 20
     #: Told of each phase as it ends, for a progress bar.
     on_phase: Callable[[PhaseRecord], None] = lambda _: None
+    #: Whether the import is still ours; asked last thing before the commit.
+    holds: Callable[[], bool] = lambda: True
 
 
 def run(order: Order, store: DataStore, directory: DataDirectory, workspace: Path) -> ImportOutcome:
@@ -106,6 +108,7 @@ def run(order: Order, store: DataStore, directory: DataDirectory, workspace: Pat
 
         outcome = attempt.write_outbox(_reconciled(verdict, done, removed))
         datastore.record(connection, outcome)
+        _refuse_if_lost(order.holds)
         fault.point("merge.before_commit")
     fault.point("merge.committed")
     log.info("import_applied", outcome=outcome.outcome, rows=verdict.total, valid=verdict.valid_rows)
@@ -129,7 +132,13 @@ def check(order: Order, directory: DataDirectory, workspace: Path) -> ImportOutc
 
 
 def skip(
-    job: Import, drop: Drop, found: Repeat, store: DataStore, directory: DataDirectory, workspace: Path
+    job: Import,
+    drop: Drop,
+    found: Repeat,
+    store: DataStore,
+    directory: DataDirectory,
+    workspace: Path,
+    holds: Callable[[], bool] = lambda: True,
 ) -> ImportOutcome:
     """Commit that a drop was not imported since it repeats another; its rows are accounted for by that one's counts."""
     rows = (found.of.stats or {}).get("total_rows")
@@ -141,10 +150,17 @@ def skip(
     outcome = _finished(job, drop, said, [], finished, directory, now())
     with store.writing() as connection:
         datastore.record(connection, outcome)
+        _refuse_if_lost(holds)
         fault.point("merge.before_commit")
     fault.point("merge.committed")
     log.info("import_skipped", duplicate_of=found.of.short_id)
     return outcome
+
+
+def _refuse_if_lost(holds: Callable[[], bool]) -> None:
+    """A worker that was stopped for so long that somebody else has a say must not commit what that one ended."""
+    if not holds():
+        raise TransientError("the claim was lost while the import ran")
 
 
 _NO_DATABASE = "there is no database"

@@ -16,13 +16,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, func, update
+from sqlalchemy import bindparam, case, func, update
 from sqlmodel import Session, col, select
 
 from ingester import consequence, fault
 from ingester.domain.errors import UsageError
 from ingester.domain.status import TRANSITIONS, Outcome, Status
-from ingester.store import totals
+from ingester.store import database, totals
 from ingester.store.database import now
 from ingester.store.ledger import Ledger
 from ingester.store.ledger_tables import Attempt, Drop, Feed, Import, Tenant
@@ -57,17 +57,28 @@ class Queue:
         self._ledger = ledger
         #: How many imports may run at one time, of all tenants and on all machines; None: as many as there are workers.
         self._at_once = at_once
+        self._found_nothing = False
 
     def claim(self, worker: str, at: datetime | None = None) -> Claim | None:
         """Take the next import that may start now (or at the moment `at`), or None if none may."""
-        at = at or now()
-        with self._ledger.noting() as session:
+        given = at
+        if self._found_nothing:
+            # Whatever keeps all that waits from starting, nobody else has to wait while it is looked at again.
+            with self._ledger.reading() as session:
+                at = given or database.moment(session)
+                turns = _tenants_with_work(session, at, self._at_once)
+                if not any(_next_of(session, turn.tenant, at) for turn in turns):
+                    return None
+        with self._ledger.writing() as session:
+            at = given or database.moment(session)
             for turn in _tenants_with_work(session, at, self._at_once):
                 job = _next_of(session, turn.tenant, at)
                 if job is not None:
                     break
             else:
+                self._found_nothing = True
                 return None
+            self._found_nothing = False
             job.status, job.worker, job.lease_until = Status.PROCESSING, worker, at + LEASE
             job.attempts += 1
             job.started_at = job.started_at or at
@@ -81,13 +92,23 @@ class Queue:
 
     def heartbeat(self, job: Import) -> bool:
         """Renew the lease of an import as it was claimed; False if the claim is lost."""
-        statement = (
-            update(Import)
-            .where(col(Import.id) == job.id, col(Import.worker) == job.worker)
-            .values(lease_until=now() + LEASE)
-        )
+        statement = update(Import).where(col(Import.id) == job.id, col(Import.worker) == job.worker)
         with self._ledger.noting() as session:
-            return bool(session.exec(statement).rowcount)
+            return bool(session.exec(statement.values(lease_until=database.moment(session) + LEASE)).rowcount)
+
+    def holds(self, job: Import) -> bool:
+        """Whether an import is still this attempt's; asked without waiting for anybody."""
+        with self._ledger.reading() as session:
+            return session.exec(select(Import.id).where(*_as_claimed(job))).first() is not None
+
+    def tell(self, job: Import, status: Status, tell: Tell) -> bool:
+        """Show something of an import, only if it has that status and attempt; it keeps both meanwhile."""
+        with self._ledger.noting() as session:
+            found = session.exec(select(Import).where(Import.id == job.id)).one_or_none()
+            if found is None or found.status is not status or found.attempts != job.attempts:
+                return False
+            tell(found)
+            return True
 
     def complete(
         self,
@@ -154,9 +175,9 @@ class Queue:
         statement = select(Import).where(Import.status == Status.PROCESSING)
         if process is not None:
             statement = statement.where(col(Import.worker).startswith(f"{_worker_of(process)}-", autoescape=True))
-        elif not everything:
-            statement = statement.where(col(Import.lease_until) < now())
         with self._ledger.writing() as session:
+            if process is None and not everything:
+                statement = statement.where(col(Import.lease_until) < database.moment(session))
             lost = session.exec(statement).all()
             for job in lost:
                 _end(session, job, Status.QUEUED, "interrupted" if everything or stopped else "lost")
@@ -200,7 +221,12 @@ class Queue:
             if not session.exec(update(Import).where(*unchanged).values(**values)).rowcount:
                 raise UsageError(f"import {job.short_id} is no longer {job.status}", fix="Look again and decide anew.")
             totals.add(session, totals.of_end(job.tenant, values["status"]))
-            tell(session.exec(select(Import).where(Import.id == job.id)).one())
+            decided = session.exec(select(Import).where(Import.id == job.id)).one()
+            if not decided.status.ended:
+                tell(decided)
+        if decided.status.ended:
+            # No worker will say anything about it; a customer must not hear of what a lost commit undoes.
+            tell(decided)
 
     def became_due(self, since: datetime, until: datetime) -> bool:
         """Whether an import that waits came to its time after `since`, and by `until`."""
@@ -221,6 +247,15 @@ class Queue:
         """When the earliest queued import may be claimed; None when nothing is queued."""
         with self._ledger.reading() as session:
             return session.exec(select(func.min(Import.due_at)).where(Import.status == Status.QUEUED)).one()
+
+
+def _as_claimed(job: Import) -> tuple[bool, ...]:
+    return (
+        Import.id == job.id,
+        Import.status == Status.PROCESSING,
+        Import.worker == job.worker,
+        Import.attempts == job.attempts,
+    )
 
 
 def worker_name() -> str:
@@ -258,7 +293,13 @@ _IN_TURN = (
 _REACHED = select(func.max(Tenant.turn - 1.0 / Tenant.weight))
 _HEADS = select(Import).where(
     col(Import.sequence).in_(
-        select(func.min(Import.sequence))
+        # One that runs, else the first: what is retried landed before others of its line, one of which may run.
+        select(
+            func.coalesce(
+                func.min(case((col(Import.status) == Status.PROCESSING, col(Import.sequence)))),
+                func.min(Import.sequence),
+            )
+        )
         .where(Import.tenant == bindparam("tenant"), col(Import.status).in_(_UNFINISHED))
         .group_by(col(Import.catalogue), col(Import.entity), col(Import.source))
     )

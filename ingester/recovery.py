@@ -8,6 +8,8 @@ will, and what lies in the spool is a matter of `retention/`.
 from __future__ import annotations
 
 import shutil
+from datetime import timedelta
+from functools import partial
 
 import structlog
 
@@ -16,6 +18,7 @@ from ingester.domain.errors import ConfigurationError
 from ingester.domain.status import Status
 from ingester.outbox import publish, status
 from ingester.queue import Queue
+from ingester.store.database import now
 from ingester.store.datastore import DataStore
 from ingester.store.ledger import Ledger
 from ingester.store.ledger_tables import Drop, Import
@@ -24,6 +27,8 @@ log = structlog.get_logger()
 
 #: The last imports that failed or were canceled: one of them may have stopped between its commit and its status file.
 _STOPPED_LOOKED_AT = 1000
+#: Whoever has not told within this time will not.
+_TOLD_WITHIN = timedelta(minutes=15)
 
 
 def refuse_strangers(ledger: Ledger, directory: DataDirectory) -> None:
@@ -67,16 +72,26 @@ def reconcile(ledger: Ledger, store: DataStore, directory: DataDirectory) -> Non
 
 
 def tell(ledger: Ledger, store: DataStore, directory: DataDirectory) -> None:
-    """Show what a process that died could not, while others live: only where nobody can be about to show more."""
-    for job, drop in ledger.waiting():
-        outbox = directory.tenant(job.tenant).outbox
-        if job.status is Status.QUEUED and outbox.is_dir() and status.told(outbox, job, drop) is None:
-            status.put(outbox, status.document(job, drop), directory.work, replace=False)
-        elif job.status is Status.NEEDS_ATTENTION and store.outcome(job.id) is None:
-            _settle(ledger, directory, job, drop)
-    for job, drop in ledger.stopped(_STOPPED_LOOKED_AT):
+    """Show what a process that died a while ago could not, while others live.
+
+    Each is shown while nobody can change it. Older ones were told, and the customer may have deleted the file.
+    """
+    queue = Queue(ledger)
+
+    def settled(drop: Drop, job: Import) -> None:
         if store.outcome(job.id) is None:
             _settle(ledger, directory, job, drop)
+
+    for job, drop in ledger.waiting():
+        outbox = directory.tenant(job.tenant).outbox
+        if job.status is Status.QUEUED and outbox.is_dir() and not job.attempts:
+            told = status.told(outbox, job, drop)
+            if told is None or Status(told).ended:
+                queue.tell(job, Status.QUEUED, partial(settled, drop))
+        elif job.status is Status.NEEDS_ATTENTION:
+            queue.tell(job, Status.NEEDS_ATTENTION, partial(settled, drop))
+    for job, drop in ledger.stopped(_STOPPED_LOOKED_AT, now() - _TOLD_WITHIN):
+        queue.tell(job, job.status, partial(settled, drop))
 
 
 def _settle(ledger: Ledger, directory: DataDirectory, job: Import, drop: Drop) -> None:

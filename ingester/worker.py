@@ -9,6 +9,7 @@ import contextlib
 import errno
 import multiprocessing
 import os
+import secrets
 import shutil
 import signal
 import threading
@@ -16,6 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -136,7 +138,8 @@ class Worker:
                 behind = self._ledger.line_behind(job)
                 for other, its_drop in behind:
                     waits = status.waits_for(job.short_id)
-                    self._show_status(other, its_drop, Status.QUEUED, waits["reason"], waits["message"])
+                    show = partial(self._show, its_drop, Status.QUEUED, waits["reason"], waits["message"])
+                    self._queue.tell(other, Status.QUEUED, show)
                 log.warning("import_held", reason=error.reason, waiting_behind=len(behind))
         except Exception as error:
             if _may_pass(error):
@@ -181,7 +184,8 @@ class Worker:
             return None
         if found.handling is RepeatHandling.HOLD:
             raise Held(repeat.REASON, notice.message(repeat.REASON, expected=found.said))
-        return pipeline.skip(job, drop, found, self._store, self._directory, self._workspace(job))
+        workspace, holds = self._workspace(job), partial(self._queue.holds, job)
+        return pipeline.skip(job, drop, found, self._store, self._directory, workspace, holds)
 
     def _import(self, job: Import, drop: Drop) -> ImportOutcome:
         if not self._directory.drop_file(drop.id, drop.location).exists():
@@ -190,7 +194,7 @@ class Worker:
         assert job.entity is not None
         if (skipped := self._repeated(job, drop)) is not None:
             return skipped
-        self._show_status(job, drop, Status.PROCESSING)
+        self._queue.tell(job, Status.PROCESSING, partial(self._show, drop, Status.PROCESSING, None, None))
         rules = self._rules_for(job.tenant)
         entity = rules.entity(job.catalogue, job.entity)
         order = Order(
@@ -200,6 +204,7 @@ class Worker:
             referring=rules.catalogues[job.catalogue].referring(entity),
             timezone=self._tenants.get(job.tenant).timezone,
             block_bytes=self._settings.block_bytes,
+            holds=partial(self._queue.holds, job),
         )
         workspace = self._workspace(job)
         try:
@@ -221,7 +226,7 @@ class Worker:
 
     def _workspace(self, job: Import) -> Path:
         """A new folder for this attempt. What earlier ones left goes when the import has ended: one may still run."""
-        workspace = self._directory.work / f"{job.id}.{job.attempts}"
+        workspace = self._directory.work / f"{job.id}.{job.attempts}.{secrets.token_hex(4)}"
         workspace.mkdir(mode=0o750)
         return workspace
 
@@ -251,7 +256,7 @@ class Worker:
     def _retry_later(self, job: Import, drop: Drop, error: Exception) -> None:
         after = _backoff(job)
         if self._recorded(lambda: self._queue.retry_later(job, after=after, error=repr(error))):
-            self._show_status(job, drop, Status.QUEUED)
+            self._queue.tell(job, Status.QUEUED, partial(self._show, drop, Status.QUEUED, None, None))
             log.warning("import_retried", error=str(error), after_seconds=after.total_seconds())
 
     def _recorded(self, record: Callable[[], bool]) -> bool:
@@ -291,6 +296,9 @@ class Worker:
         self._bell.ring()
         log.warning("import_quarantined", reason=reason)
 
+    def _show(self, drop: Drop, now_is: Status, reason: str | None, message: str | None, job: Import) -> None:
+        self._show_status(job, drop, now_is, reason, message)
+
     def _show_status(
         self,
         job: Import,
@@ -322,13 +330,15 @@ class Worker:
         until = time.monotonic() + self._time_limit(claim.job)
 
         def beat() -> None:
+            mine = True
             while not done.wait(max(0.0, min(HEARTBEAT_SECONDS, until - time.monotonic()))):
                 if time.monotonic() >= until:
                     self._give_up(claim.job)
                 try:
-                    if not self._queue.heartbeat(claim.job):
+                    # The time limit is kept all the same by one that lost its lease.
+                    if mine and not self._queue.heartbeat(claim.job):
                         log.warning("lease_lost", import_id=claim.job.id)
-                        return
+                        mine = False
                 except TransientError:
                     pass  # the lease outlasts several missed beats
 

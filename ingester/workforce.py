@@ -92,12 +92,14 @@ class Workforce:
         elif at - self._quiet_since > _QUIET_SECONDS and self._wanted > 1:
             self._wanted -= 1
             self._quiet_since = at
-            process = self._processes.pop()
-            process.terminate()
-            self._leaving.append(process)
+            if len(self._processes) > self._wanted:
+                # It ends its import first, if it has one.
+                process = self._processes.pop()
+                process.terminate()
+                self._leaving.append(process)
 
     def _fill(self) -> None:
-        while len(self._processes) < self._wanted:
+        while len(self._processes) + len(self._leaving) < self._wanted:
             process = self._context.Process(target=_work, args=(self._settings, self._rules), name="ingester-worker")
             process.start()
             self._processes.append(process)

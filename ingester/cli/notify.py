@@ -129,7 +129,7 @@ def list_targets(
                 _named(each["on"]),
                 each["feed"] or "",
                 str(each["waiting"]),
-                str(each["sent"] + each["folded"]),
+                str(each["sent"]),
                 str(each["given_up"]),
                 each["disabled_reason"] or each["error"] or "",
             )

@@ -126,10 +126,9 @@ def limit(
     rest = None if settle is None else duration.seconds(settle)
     with opened(data_dir) as site:
         tenant = site.tenants.limit(name, weight=weight, concurrency=concurrency, settle_seconds=rest)
-    typer.echo(
-        f"tenant '{name}': weight {tenant.weight}, imports at once {tenant.concurrency or 'without limit'}, "
-        f"begins {duration.written(tenant.settle_seconds) + ' after the last file' if rest else 'at once'}"
-    )
+    begins = f"{duration.written(tenant.settle_seconds)} after the last file" if tenant.settle_seconds else "at once"
+    at_once = tenant.concurrency or "without limit"
+    typer.echo(f"tenant '{name}': weight {tenant.weight}, imports at once {at_once}, begins {begins}")
 
 
 @app.command()

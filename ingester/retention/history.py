@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
-from sqlalchemy import func
+from sqlalchemy import exists, func
 from sqlmodel import col, select
 
 from ingester.domain.status import Outcome, Status
@@ -18,7 +18,7 @@ from ingester.retention.report import note
 from ingester.store.datastore import DataStore
 from ingester.store.deletion import delete_imports, delete_outcomes
 from ingester.store.ledger import Ledger
-from ingester.store.ledger_tables import Drop, Import, Tenant
+from ingester.store.ledger_tables import Drop, Import, S3Object, Tenant
 from ingester.store.retention import Period, held
 
 _SLICE = 100
@@ -72,6 +72,8 @@ class History:
                 col(Import.status).in_(_ENDED),
                 col(Import.status).not_in(_RETRIABLE) | col(Drop.removed_at).is_not(None),
                 col(Import.sequence).not_in(last),
+                # An object that cannot be taken away would be landed again if nobody knew it any more.
+                ~exists().where(col(S3Object.ref) == col(Drop.origin_ref), col(S3Object.settled_at).is_(None)),
             )
             .order_by(col(Import.sequence))
             .limit(_SLICE)

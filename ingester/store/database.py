@@ -12,8 +12,9 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Connection, DateTime, Dialect, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, DateTime, Dialect, Engine, create_engine, event, func, make_url, select
 from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeDecorator
 
 from ingester.domain.errors import ConfigurationError, TransientError
@@ -56,6 +57,15 @@ class UtcDateTime(TypeDecorator[datetime]):
 def now() -> datetime:
     """The current moment, aware, in UTC."""
     return datetime.now(UTC)
+
+
+def moment(session: Session) -> datetime:
+    """Now, by the database's own clock where it has one: those of several machines differ."""
+    if session.get_bind().dialect.name != "postgresql":
+        return now()
+    found = session.execute(select(func.clock_timestamp())).scalar_one()
+    assert isinstance(found, datetime)
+    return found
 
 
 def sqlite_url(path: Path) -> str:
@@ -144,7 +154,11 @@ def _connect_postgres(
     def _begin(connection: Connection) -> None:
         options = connection.get_execution_options()
         if options.get("immediate"):
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITE_LOCK})")
+            # Whoever is stopped, or loses its host, while it holds the lock loses it; nobody waits for it for ever.
+            connection.exec_driver_sql(
+                "SET LOCAL idle_in_transaction_session_timeout = '10s'; SET LOCAL lock_timeout = '30s'; "
+                f"SELECT pg_advisory_xact_lock({_WRITE_LOCK})"
+            )
         if options.get("relaxed"):
             connection.exec_driver_sql("SET LOCAL synchronous_commit TO off")
 

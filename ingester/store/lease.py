@@ -5,10 +5,7 @@ from __future__ import annotations
 import time
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
-from sqlmodel import Session
-
-from ingester.store.database import now
+from ingester.store import database
 from ingester.store.ledger import Ledger
 from ingester.store.ledger_tables import Lease
 
@@ -36,7 +33,7 @@ class Leadership:
         # Counted from before the question: what the answer says may be old when it comes.
         asked = time.monotonic()
         with self._ledger.writing() as session:
-            moment = at or _moment_of(session)
+            moment = at or database.moment(session)
             lease = session.get(Lease, self._name)
             if lease is not None and lease.holder != self._holder and lease.until > moment and not alone:
                 self._until = 0.0
@@ -52,12 +49,3 @@ class Leadership:
             lease = session.get(Lease, self._name)
             if lease is not None and lease.holder == self._holder:
                 session.delete(lease)
-
-
-def _moment_of(session: Session) -> datetime:
-    """The database's own clock where it has one: those of several machines differ."""
-    if session.get_bind().dialect.name != "postgresql":
-        return now()
-    moment = session.execute(select(func.clock_timestamp())).scalar_one()
-    assert isinstance(moment, datetime)
-    return moment

@@ -136,10 +136,15 @@ class Ledger:
         with self.reading() as session:
             return session.exec(select(Drop).where(Drop.id == drop_id)).one()
 
-    def known_drops(self, ids: Iterable[str]) -> set[str]:
-        """Those of `ids` that the ledger has recorded."""
-        wanted, known = list(ids), set[str]()
+    def drop_names(self, ids: Sequence[str]) -> dict[str, str]:
+        """What drops are called now, by their ids."""
         with self.reading() as session:
+            return dict(session.exec(select(Drop.id, Drop.name).where(col(Drop.id).in_(ids))).all())
+
+    def known_drops(self, ids: Iterable[str], *, after_all: bool = False) -> set[str]:
+        """Those of `ids` that the ledger has recorded; `after_all`: once what is being committed now has ended."""
+        wanted, known = list(ids), set[str]()
+        with self.writing() if after_all else self.reading() as session:
             for start in range(0, len(wanted), _IDS_PER_QUESTION):
                 some = wanted[start : start + _IDS_PER_QUESTION]
                 known.update(session.exec(select(Drop.id).where(col(Drop.id).in_(some))))
@@ -261,8 +266,8 @@ class Ledger:
         with self.reading() as session:
             return list(session.exec(statement))
 
-    def stopped(self, limit: int) -> Sequence[tuple[Import, Drop]]:
-        """The imports that failed or were canceled last, newest first."""
+    def stopped(self, limit: int, since: datetime | None = None) -> Sequence[tuple[Import, Drop]]:
+        """The imports that failed or were canceled last, or `since` a moment, newest first."""
         statement = (
             select(Import, Drop)
             .join(Drop, col(Import.drop_id) == col(Drop.id))
@@ -270,6 +275,8 @@ class Ledger:
             .order_by(col(Import.completed_at).desc())
             .limit(limit)
         )
+        if since is not None:
+            statement = statement.where(col(Import.completed_at) >= since)
         with self.reading() as session:
             return list(session.exec(statement))
 
