@@ -38,7 +38,7 @@ from ingester.store import database
 from ingester.store.datastore import DataStore
 from ingester.store.ledger import Ledger
 from ingester.store.tenant import Tenants
-from ingester.tenancy import prepare_tenant
+from ingester.tenancy import prepare_tenants
 from ingester.watch.folder import FolderWatch
 from ingester.watch.s3.watch import S3Watch
 from ingester.watch.sftp import SftpOwner, record_event
@@ -114,8 +114,7 @@ class Service:
         store = DataStore.open(self._settings.data_url)
         try:
             store.ensure_tables(self._rules)
-            for tenant in Tenants(self.ledger).all():
-                prepare_tenant(self.directory, self._router, tenant)
+            prepare_tenants(self.directory, self._router, Tenants(self.ledger).all())
             if self._alone:
                 recovery.reconcile(self.ledger, store, self.directory)
         finally:

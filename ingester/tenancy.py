@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ingester.directory import DataDirectory
 from ingester.outbox import docs
 from ingester.routing import Router
@@ -18,6 +20,21 @@ def prepare_tenant(directory: DataDirectory, router: Router, tenant: Tenant) -> 
     folders = directory.tenant(tenant.name)
     folders.create()
     docs.write(folders.docs, Router(rules_for(directory, router.rules, tenant.name)).entities(tenant))
+
+
+def prepare_tenants(directory: DataDirectory, router: Router, tenants: Iterable[Tenant]) -> None:
+    """As `prepare_tenant`, for many: what tenants without rules of their own read is made once for all of them."""
+    shared: dict[tuple[str, ...], dict[str, str]] = {}
+    for tenant in tenants:
+        folders = directory.tenant(tenant.name)
+        if folders.rules.is_dir():
+            prepare_tenant(directory, router, tenant)
+            continue
+        catalogues = tuple(tenant.catalogues)
+        if catalogues not in shared:
+            shared[catalogues] = docs.pages(router.entities(tenant))
+        folders.create()
+        docs.replace(folders.docs, shared[catalogues])
 
 
 def rules_for(directory: DataDirectory, rules: RuleSet, tenant: str) -> RuleSet:

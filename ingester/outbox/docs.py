@@ -48,7 +48,11 @@ _STEPS = {
 
 def write(folder: Path, entities: Iterable[Entity]) -> None:
     """Write or rewrite every page; pages of entities that are gone are removed."""
-    found = pages(tuple(entities))
+    replace(folder, pages(tuple(entities)))
+
+
+def replace(folder: Path, found: Mapping[str, str]) -> None:
+    """Make these pages all that there are in a folder."""
     for page in folder.iterdir():
         if page.name not in found:
             page.unlink()
