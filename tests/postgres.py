@@ -186,8 +186,11 @@ def make_home() -> Path:
     return Path(tempfile.mkdtemp(prefix="ingester-postgres-", dir=scratch_root()))
 
 
-def shared_server(common: Path, owner: int) -> Postgres:
-    """The one server of a test run: the external one where it is named, else our own, found by all through `common`."""
+def shared_server(common: Path, owner: int, *, as_shipped: bool = False) -> Postgres:
+    """The one server of a test run: the external one where it is named, else our own, found by all through `common`.
+
+    `as_shipped`: with commits that wait for the disk, for what is measured or killed.
+    """
     if external := os.environ.get(EXTERNAL_URL):
         return Postgres(external)
     home = common / "postgres"
@@ -195,7 +198,7 @@ def shared_server(common: Path, owner: int) -> Postgres:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not home.exists():
             home.symlink_to(make_home())
-    server = PostgresServer(home.resolve(), owner=owner, settings=_SHORT_LIVED)
+    server = PostgresServer(home.resolve(), owner=owner, settings={} if as_shipped else _SHORT_LIVED)
     server.start()
     return server
 

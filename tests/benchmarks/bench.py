@@ -71,7 +71,7 @@ def main() -> None:
     figures: Figures = {}
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        postgres = shared_server(folder, owner=os.getpid())
+        postgres = shared_server(folder, owner=os.getpid(), as_shipped=True)
         (folder / "warm-up").mkdir()
         warm_up = course.write(folder / "warm-up", _WARM_UP_ROWS)
         files = course.write(folder, given.rows)

@@ -230,7 +230,7 @@ def main() -> None:
     given = parser.parse_args()
     figures: Figures = {}
     with tempfile.TemporaryDirectory() as scratch:
-        postgres = shared_server(Path(scratch), owner=os.getpid())
+        postgres = shared_server(Path(scratch), owner=os.getpid(), as_shipped=True)
         races: dict[str, list[Callable[[Tell, Postgres], Figures]]] = {
             "idle": [idle],
             "latency": [partial(latency, given.repeats)],

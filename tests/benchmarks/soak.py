@@ -102,7 +102,7 @@ def main() -> None:
         needed, free = given.rows * _BYTES_PER_ROW, shutil.disk_usage(scratch).free
         if free < needed:
             sys.exit(f"{scratch} has {free / 1e9:.0f} GB free; {given.rows:,} rows need {needed / 1e9:.0f} GB.")
-        postgres = shared_server(Path(scratch), owner=os.getpid())
+        postgres = shared_server(Path(scratch), owner=os.getpid(), as_shipped=True)
         for size in sizes(given.rows):
             with tempfile.TemporaryDirectory(dir=scratch) as folder:
                 figures |= measure(size, given.rounds, Path(folder), given.rows, postgres, tell)

@@ -184,7 +184,11 @@ def main() -> None:
         for name in ("sqlite", "postgres"):
             if given.only not in name:
                 continue
-            url = shared_server(Path(scratch), owner=os.getpid()).create_database() if name == "postgres" else None
+            url = (
+                shared_server(Path(scratch), owner=os.getpid(), as_shipped=True).create_database()
+                if name == "postgres"
+                else None
+            )
             folder = Path(scratch, f"{name}-storm")
             folder.mkdir()
             service = FragileService(folder, url)
