@@ -52,6 +52,8 @@ class Decisions:
         at = now()
         self._queue.cancel(job, notice.message("canceled"), partial(self._tell, drop), at)
         self._ledger.relocate(drop.id, publish.archive(self._directory, job, drop, at))
+        # Those behind it may start now.
+        self._bell.ring()
 
     def supersede(self, job: Import, drop: Drop, by: Drop) -> None:
         """End a held import since a newer drop of its feed takes its place."""

@@ -163,19 +163,16 @@ class Intake:
                 landing.answer.set_exception(TransientError("the file could not be recorded", cause=str(error)))
             return
         fault.point("landing.committed")
-        new = []
-        for landing in ready:
-            assert landing.drop is not None
-            before = landed_before.get(landing.drop.id)
-            if before is None:
-                new.append(landing)
-                landing.answer.set_result(landing.drop.id)
-                self._on_landed(landing.arrival.origin, time.monotonic() - landing.submitted_at)
-            else:
-                (self._directory.root / landing.drop.location).unlink(missing_ok=True)
-                landing.answer.set_result(before)
-        held = _Held(self._ledger)
-        for landing in new:
+        # Before anything else that may fail.
+        for drop, landing in zip(_drops(ready), ready, strict=True):
+            landing.answer.set_result(landed_before.get(drop.id, drop.id))
+        held, new = _Held(self._ledger), []
+        for drop, landing in zip(_drops(ready), ready, strict=True):
+            if drop.id in landed_before:
+                self._attempt(landing, self._remove_copy)
+                continue
+            new.append(landing)
+            self._on_landed(landing.arrival.origin, time.monotonic() - landing.submitted_at)
             self._attempt(landing, lambda each: self._tell(each, held))
         self._forget_earlier_names(new)
         self.nudge()
@@ -282,6 +279,11 @@ class Intake:
                     assert landing.job is not None
                     landing.job.id = str(uuid.uuid4())
                     landing.job.short_id = landing.job.id[:8]
+
+    def _remove_copy(self, landing: _Landing) -> None:
+        """Remove the bytes of a file that somebody else landed before."""
+        assert landing.drop is not None
+        (self._directory.root / landing.drop.location).unlink(missing_ok=True)
 
     def _forget_earlier_names(self, told: Sequence[_Landing]) -> None:
         """Remove what was told under the name of a file that its client has renamed right after our answer."""

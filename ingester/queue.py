@@ -209,7 +209,8 @@ class Queue:
     def _decide(self, job: Import, allowed: Sequence[Status], tell: Tell, **values: Any) -> None:
         """Change an import that has one of the `allowed` states, only if nothing else has changed it meanwhile.
 
-        `tell` gets the import as it will be, just before the commit: no worker can be faster than that.
+        `tell` gets the import as it will be. Before the commit, if it goes on: no worker can be faster than that. After
+        it, if it ends: a customer must not hear of what a lost commit undoes, and no worker says anything about it.
         """
         assert all(values["status"] in TRANSITIONS[before] for before in allowed)
         if job.status not in allowed:
@@ -225,7 +226,6 @@ class Queue:
             if not decided.status.ended:
                 tell(decided)
         if decided.status.ended:
-            # No worker will say anything about it; a customer must not hear of what a lost commit undoes.
             tell(decided)
 
     def became_due(self, since: datetime, until: datetime) -> bool:

@@ -78,30 +78,35 @@ def tell(ledger: Ledger, store: DataStore, directory: DataDirectory) -> None:
     """
     queue = Queue(ledger)
 
-    def settled(drop: Drop, job: Import) -> None:
-        if store.outcome(job.id) is None:
-            _settle(ledger, directory, job, drop)
+    def show(drop: Drop, job: Import) -> None:
+        _show(directory, job, drop)
 
     for job, drop in ledger.waiting():
-        outbox = directory.tenant(job.tenant).outbox
-        if job.status is Status.QUEUED and outbox.is_dir() and not job.attempts:
-            told = status.told(outbox, job, drop)
-            if told is None or Status(told).ended:
-                queue.tell(job, Status.QUEUED, partial(settled, drop))
-        elif job.status is Status.NEEDS_ATTENTION:
-            queue.tell(job, Status.NEEDS_ATTENTION, partial(settled, drop))
+        told = status.told(directory.tenant(job.tenant).outbox, job, drop)
+        unheard = job.status is Status.QUEUED and not job.attempts and (told is None or Status(told).ended)
+        if (unheard or job.status is Status.NEEDS_ATTENTION) and store.outcome(job.id) is None:
+            queue.tell(job, job.status, partial(show, drop))
     for job, drop in ledger.stopped(_STOPPED_LOOKED_AT, now() - _TOLD_WITHIN):
-        queue.tell(job, job.status, partial(settled, drop))
+        if store.outcome(job.id) is None and queue.tell(job, job.status, partial(show, drop)):
+            _put_away(ledger, directory, job, drop)
 
 
 def _settle(ledger: Ledger, directory: DataDirectory, job: Import, drop: Drop) -> None:
     """Finish what was decided about an import that is not applied: its status file, its original's place."""
+    _show(directory, job, drop)
+    _put_away(ledger, directory, job, drop)
+
+
+def _show(directory: DataDirectory, job: Import, drop: Drop) -> None:
     outbox = directory.tenant(job.tenant).outbox
-    if not outbox.is_dir():
-        return  # the tenant was removed, and its folders with it
-    if status.told(outbox, job, drop) != job.status:
+    # It is not there once the tenant was removed, and its folders with it.
+    if outbox.is_dir() and status.told(outbox, job, drop) != job.status:
         status.put(outbox, status.document(job, drop), directory.work)
-    if job.status is Status.CANCELED and job.completed_at is not None:
+
+
+def _put_away(ledger: Ledger, directory: DataDirectory, job: Import, drop: Drop) -> None:
+    there = directory.tenant(job.tenant).archive.is_dir()
+    if there and job.status is Status.CANCELED and job.completed_at is not None:
         location = publish.archive(directory, job, drop, job.completed_at)
         if location != drop.location:
             ledger.relocate(drop.id, location)

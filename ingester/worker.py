@@ -134,12 +134,11 @@ class Worker:
             self._fail(job, drop, error.code, said=error.reason)
         except Held as error:
             if self._queue.hold(job, reason=error.reason, message=error.message):
-                self._show_status(job, drop, Status.NEEDS_ATTENTION, error.reason, error.message)
+                self._tell(job, drop, Status.NEEDS_ATTENTION, error.reason, error.message)
                 behind = self._ledger.line_behind(job)
                 for other, its_drop in behind:
                     waits = status.waits_for(job.short_id)
-                    show = partial(self._show, its_drop, Status.QUEUED, waits["reason"], waits["message"])
-                    self._queue.tell(other, Status.QUEUED, show)
+                    self._tell(other, its_drop, Status.QUEUED, waits["reason"], waits["message"])
                 log.warning("import_held", reason=error.reason, waiting_behind=len(behind))
         except Exception as error:
             if _may_pass(error):
@@ -194,7 +193,7 @@ class Worker:
         assert job.entity is not None
         if (skipped := self._repeated(job, drop)) is not None:
             return skipped
-        self._queue.tell(job, Status.PROCESSING, partial(self._show, drop, Status.PROCESSING, None, None))
+        self._tell(job, drop, Status.PROCESSING)
         rules = self._rules_for(job.tenant)
         entity = rules.entity(job.catalogue, job.entity)
         order = Order(
@@ -256,7 +255,7 @@ class Worker:
     def _retry_later(self, job: Import, drop: Drop, error: Exception) -> None:
         after = _backoff(job)
         if self._recorded(lambda: self._queue.retry_later(job, after=after, error=repr(error))):
-            self._queue.tell(job, Status.QUEUED, partial(self._show, drop, Status.QUEUED, None, None))
+            self._tell(job, drop, Status.QUEUED)
             log.warning("import_retried", error=str(error), after_seconds=after.total_seconds())
 
     def _recorded(self, record: Callable[[], bool]) -> bool:
@@ -292,14 +291,11 @@ class Worker:
         if not self._queue.fail(job, reason=reason, message=message, location=location, error=error, status=status_is):
             return
         publish.discard(self._directory, job)
-        self._show_status(job, drop, status_is, reason, message, ended=True)
+        self._tell(job, drop, status_is, reason, message, ended=True)
         self._bell.ring()
         log.warning("import_quarantined", reason=reason)
 
-    def _show(self, drop: Drop, now_is: Status, reason: str | None, message: str | None, job: Import) -> None:
-        self._show_status(job, drop, now_is, reason, message)
-
-    def _show_status(
+    def _tell(
         self,
         job: Import,
         drop: Drop,
@@ -309,17 +305,17 @@ class Worker:
         *,
         ended: bool = False,
     ) -> None:
-        """Put a status file that tells what the ledger holds by now."""
+        """Put a status file, unless somebody has changed the import since; nobody does while it is put."""
         found = {
             "status": now_is.value,
             "reason": reason,
             "message": message,
             "completed_at": status.moment(now()) if ended else None,
         }
-        outbox = self._directory.tenant(job.tenant).outbox
+        outbox, content = self._directory.tenant(job.tenant).outbox, status.document(job, drop, found)
         try:
-            status.put(outbox, status.document(job, drop, found), self._directory.work)
-        except OSError as error:
+            self._queue.tell(job, now_is, lambda _: status.put(outbox, content, self._directory.work))
+        except (OSError, TransientError) as error:
             # The ledger knows; start-up tells it again.
             log.warning("status_not_shown", error=str(error))
 

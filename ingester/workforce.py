@@ -99,7 +99,8 @@ class Workforce:
                 self._leaving.append(process)
 
     def _fill(self) -> None:
-        while len(self._processes) + len(self._leaving) < self._wanted:
+        # One that leaves may go on with its import for long, and takes no other: there is always one that does.
+        while not self._processes or len(self._processes) + len(self._leaving) < self._wanted:
             process = self._context.Process(target=_work, args=(self._settings, self._rules), name="ingester-worker")
             process.start()
             self._processes.append(process)

@@ -6,7 +6,9 @@ Generated from the rule files, so it is never out of step with what is checked.
 from __future__ import annotations
 
 import csv
+import fcntl
 import io
+import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -52,11 +54,16 @@ def write(folder: Path, entities: Iterable[Entity]) -> None:
 
 
 def replace(folder: Path, found: Mapping[str, str]) -> None:
-    """Make these pages all that there are in a folder."""
-    for page in folder.iterdir():
-        if page.name not in found:
-            page.unlink()
-    write_pages(folder, found)
+    """Make these pages all that there are in a folder. Of processes that do so together, each waits for its turn."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        for page in folder.iterdir():
+            if page.name not in found:
+                page.unlink()
+        write_pages(folder, found)
+    finally:
+        os.close(descriptor)
 
 
 def write_pages(folder: Path, found: Mapping[str, str]) -> None:

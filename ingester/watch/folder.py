@@ -41,10 +41,8 @@ _LARGE = 64 * 2**20
 _RELOAD_POLLS = 5
 #: A whole look takes at most this share of the time, however large a folder and however busy.
 _SCAN_SHARE = 0.1
-
-
 #: A stand-by looks this often whether it is its turn.
-STAND_BY_SECONDS = 1.0
+_STAND_BY_SECONDS = 1.0
 
 
 class FolderWatch:
@@ -106,8 +104,11 @@ class FolderWatch:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
+            if not self._leads():
+                self._stand_by()
+                continue
             try:
-                due = self._step() if self._leads() else time.monotonic() + STAND_BY_SECONDS
+                due = self._step()
             except Exception as error:  # noqa: BLE001 -- see below
                 # Whatever one look met, the next one is due: this thread serves every tenant.
                 log.warning("folder_watch_waits", error=str(error))
@@ -115,6 +116,14 @@ class FolderWatch:
             wait = due - time.monotonic()
             if wait > 0 and self._hints.something.wait(wait):
                 self._stopping.wait(TICK)  # what happens together is looked at together
+
+    def _stand_by(self) -> None:
+        """Wait for the lead. What is heard meanwhile is another's to see to: whoever takes over looks at everything."""
+        self._hints.take()
+        self._reload_at = -math.inf
+        for inbox in self._inboxes.values():
+            inbox.scan_at = 0.0
+        self._stopping.wait(_STAND_BY_SECONDS)
 
     def _step(self) -> float:
         """Do what is due, at most a slice of each inbox; when (monotonic) something is due next."""

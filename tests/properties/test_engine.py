@@ -192,7 +192,7 @@ def assert_accounted(report: Report, file: File, stored: list[dict[str, object]]
             assert [row[name] for name in file.columns] == list(sent)
 
 
-@examples(12, suppress_health_check=list(HealthCheck))
+@examples(20, suppress_health_check=list(HealthCheck))
 @given(file=files())
 def test_every_row_is_stored_or_rejected_and_nothing_else_happens(engine: Engine, file: File) -> None:
     tenant = engine.add_tenant(f"tenant{next(NUMBERS)}")

@@ -400,3 +400,25 @@ def test_of_a_burst_of_20000_files_that_overflows_the_events_every_one_lands_exa
     found = [drop.name for _, drop in engine.ledger.imports(limit=100_000)]
     assert len(found) == 20_000
     assert set(found) == {f"items_{number}.csv" for number in range(20_000)}
+
+
+def test_a_stand_by_takes_nothing_until_it_leads(engine: Engine, inbox: Path) -> None:
+    leads = threading.Event()
+    settings = FolderSettings(settle_seconds=0.05)
+    watch = FolderWatch(engine.ledger, engine.intake, engine.router, engine.directory, settings, leads.is_set)
+    watch.start()
+    try:
+        (inbox / "items.csv").write_text(ITEMS)
+        time.sleep(0.5)
+        assert names(engine) == []
+        leads.set()
+        until(lambda: names(engine) == ["items.csv"])
+        leads.clear()
+        time.sleep(0.3)  # what it was about when it lost the lead
+        (inbox / "items_2.csv").write_text(ITEMS)
+        time.sleep(0.5)
+        assert names(engine) == ["items.csv"]
+        leads.set()
+        until(lambda: names(engine) == ["items.csv", "items_2.csv"])
+    finally:
+        watch.stop()

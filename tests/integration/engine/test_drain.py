@@ -81,6 +81,35 @@ async def test_workers_come_while_imports_wait_and_go_when_none_does(
         await asyncio.to_thread(workers.stop)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+async def test_there_is_always_a_worker_for_the_next_import(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even if the only one dies while another, which was let go, is still at its last import."""
+    monkeypatch.setattr(workforce, "_LOOK_SECONDS", 0.05)
+    settings = load(data_dir=engine.directory.root, worker={"processes": 2, "poll_seconds": 0.1})
+    workers, stop = Workforce(settings, engine.rules, engine.queue), asyncio.Event()
+    workers.start()
+    watching = asyncio.create_task(workers.watch(stop))
+    try:
+        with writing(engine.store.engine).begin():
+            jobs = [
+                engine.drop(*each)
+                for each in (("remark.csv", "text\nOne\n"), ("category.csv", "external_id,label\nA,One\n"))
+            ]
+            await until(lambda: all(engine.job(job).status is Status.PROCESSING for job in jobs), "both to be at work")
+            await until(lambda: workers.alive() == 2, "a second worker")
+            monkeypatch.setattr(workforce, "_QUIET_SECONDS", 0.0)
+            monkeypatch.setattr(engine.queue, "is_pressing", lambda: False)
+            await until(lambda: workers.alive() == 1 and len(workers._leaving) == 1, "one to be let go")
+            (last,) = workers._processes
+            last.kill()
+            await until(lambda: workers._processes != [last] and workers.alive() == 1, "another in its place")
+    finally:
+        stop.set()
+        await watching
+        await asyncio.to_thread(workers.stop)
+
+
 async def until(condition: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + 30
     while not condition():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from datetime import timedelta
 
 import pytest
@@ -153,6 +154,37 @@ def test_of_processes_that_live_nobody_shows_again_what_a_customer_has_read_and_
     set_values(engine, job, completed_at=now())
     recovery.tell(engine.ledger, engine.store, engine.directory)
     assert engine.report(job).status["status"] == "failed"
+
+
+def test_what_a_process_that_died_canceled_is_told_and_put_away_by_another(engine: Engine) -> None:
+    """It died between its commit and all that follows."""
+    job = engine.drop("items.csv", ITEMS)
+    engine.report(job)
+    engine.queue.cancel(engine.job(job), "The import was canceled")
+    began = time.monotonic()
+    recovery.tell(engine.ledger, engine.store, engine.directory)
+    assert time.monotonic() - began < 5, "one transaction waited for another of the same thread"
+    assert engine.report(job).status["status"] == "canceled"
+    assert engine.drop_of(job).location.startswith("tenants/acme/archive/")
+
+
+@either
+def test_a_hold_that_was_decided_at_once_is_not_told_of_any_more(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.take("items_0.csv", ITEMS)
+    job, worker = engine.drop("items.csv", ITEMS), engine.worker()
+    set_values(engine, job, on_renamed=RepeatHandling.HOLD)
+    hold = worker._queue.hold
+
+    def decided_at_once(*arguments: object, **words: object) -> bool:
+        held = hold(*arguments, **words)  # type: ignore[arg-type]  # passed on
+        Decisions(engine.ledger, engine.directory, engine.store).cancel(engine.job(job), engine.drop_of(job))
+        return held
+
+    monkeypatch.setattr(worker._queue, "hold", decided_at_once)
+    worker.run_next()
+    assert (engine.job(job).status, engine.report(job).status["status"]) == (Status.CANCELED, "canceled")
 
 
 @pytest.mark.parametrize("engine", ["postgres"], indirect=True)

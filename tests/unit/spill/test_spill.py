@@ -173,7 +173,7 @@ def some_hashes_collide(columns: list[pa.Array]) -> npt.NDArray[np.uint64]:
 
 @pytest.mark.parametrize("key_hash", [key_hash, some_hashes_collide, every_hash_collides])
 @pytest.mark.parametrize("key", [("key", "number"), ("key",), ("flag",)], ids=" ".join)
-@examples(40, suppress_health_check=list(HealthCheck))
+@examples(60, suppress_health_check=list(HealthCheck))
 @given(rows=ROWS, bad=st.sets(st.integers(1, 20)), cuts=st.sets(st.integers(1, 19)))
 def test_repeats_are_those_that_plain_python_finds(
     tmp_path: Path, key_hash: Any, key: tuple[str, ...], rows: list[tuple[Any, ...]], bad: set[int], cuts: set[int]

@@ -303,7 +303,7 @@ FILES = st.sets(st.sampled_from(sorted(VALUES))).flatmap(
 NUMBERS = itertools.count()
 
 
-@examples(40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(files=st.lists(FILES, min_size=1, max_size=4))
 def test_a_dry_run_predicts_and_a_second_run_changes_nothing(files: list[list[Row]], shop: Store) -> None:
     tenant = f"tenant{next(NUMBERS)}"
