@@ -263,6 +263,10 @@ def listener(engine: Engine, channel: str) -> Any:
         connection = pooled.driver_connection
         pooled.detach()
         assert connection is not None
-        connection.autocommit = True
-        connection.execute(f"LISTEN {channel}")
+        try:
+            connection.autocommit = True
+            connection.execute(f"LISTEN {channel}")
+        except BaseException:
+            connection.close()
+            raise
     return connection

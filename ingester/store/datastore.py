@@ -26,9 +26,7 @@ class DataStore:
     @classmethod
     def open(cls, url: str) -> DataStore:
         """Open the database at `url`, creating or upgrading the service's own tables in it."""
-        engine = database.connect(url)
-        migrate.upgrade(engine, "data")
-        return cls(engine)
+        return cls(migrate.opened(url, "data"))
 
     def close(self) -> None:
         """Let go of every connection."""

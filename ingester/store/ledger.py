@@ -48,9 +48,7 @@ class Ledger:
     @classmethod
     def open(cls, url: str) -> Ledger:
         """Open the ledger at `url`, creating or upgrading its tables."""
-        engine = database.connect(url)
-        migrate.upgrade(engine, "ledger")
-        return cls(engine)
+        return cls(migrate.opened(url, "ledger"))
 
     def close(self) -> None:
         """Let go of every connection."""

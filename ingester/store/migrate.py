@@ -32,6 +32,17 @@ class Schema(Enum):
     NEWER = "newer"
 
 
+def opened(url: str, branch: str) -> Engine:
+    """An engine for `url` whose half of the schema has this version's state; see `database.connect` and `upgrade`."""
+    engine = database.connect(url)
+    try:
+        upgrade(engine, branch)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
 def upgrade(engine: Engine, branch: str) -> None:
     """Bring one half of the schema (`ledger` or `data`) to this version's state, atomically.
 

@@ -359,6 +359,13 @@ DIFFERENCES = (
         field={"type": "integer", "bareNumber": False},
         cell="-$5",
     ),
+    _THEM(
+        name="the point before the first digit is kept",
+        applies=lambda field, cell: not field.bare_number and re.match(r"[^0-9]*[^\w\s][^0-9]*[0-9]", cell) is not None,
+        reason="Of `.5` frictionless makes 5 when it drops signs, and 5 may be forbidden where a half is not.",
+        field={"type": "number", "bareNumber": False, "constraints": {"maximum": 0.5}},
+        cell=".5",
+    ),
     # --- texts
     _US(
         name="base64 and nothing else",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 
 import alembic.command
@@ -69,6 +70,22 @@ def test_a_database_of_a_newer_version_is_refused(engine: Engine) -> None:
         connection.execute(text("UPDATE alembic_version SET version_num = 'ledger_9999'"))
     with pytest.raises(ConfigurationError, match="ledger_9999 by a newer version"):
         migrate.upgrade(engine, "ledger")
+
+
+def test_a_database_that_is_refused_is_let_go(postgres_url: str) -> None:
+    here = Ledger.open(postgres_url)
+    with here.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = 'ledger_9999'"))
+    with pytest.raises(ConfigurationError) as refusal:  # which holds what was open when it was raised
+        Ledger.open(postgres_url)
+    ours = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+    deadline = time.monotonic() + 10
+    while True:
+        with here.engine.connect() as connection:
+            if connection.execute(ours).scalar_one() == 1:
+                break
+        assert time.monotonic() < deadline, refusal
+    here.close()
 
 
 def test_several_that_start_at_once_upgrade_once(any_url: str) -> None:
