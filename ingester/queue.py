@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, case, func, update
+from sqlalchemy import BindParameter, and_, bindparam, case, func, or_, update
 from sqlmodel import Session, col, select
 
 from ingester import consequence, fault
@@ -65,20 +65,15 @@ class Queue:
         if self._found_nothing:
             # Whatever keeps all that waits from starting, nobody else has to wait while it is looked at again.
             with self._ledger.reading() as session:
-                at = given or database.moment(session)
-                turns = _tenants_with_work(session, at, self._at_once)
-                if not any(_next_of(session, turn.tenant, at) for turn in turns):
+                if _next(session, given or database.moment(session), self._at_once) is None:
                     return None
         with self._ledger.writing() as session:
             at = given or database.moment(session)
-            for turn in _tenants_with_work(session, at, self._at_once):
-                job = _next_of(session, turn.tenant, at)
-                if job is not None:
-                    break
-            else:
-                self._found_nothing = True
+            found = _next(session, at, self._at_once)
+            self._found_nothing = found is None
+            if found is None:
                 return None
-            self._found_nothing = False
+            turn, job = found
             job.status, job.worker, job.lease_until = Status.PROCESSING, worker, at + LEASE
             job.attempts += 1
             job.started_at = job.started_at or at
@@ -277,61 +272,87 @@ class _Turn:
 
 
 # Statements of a claim, built once: to build them takes longer than to run them.
-_RUNNING = select(Import.tenant, func.count()).where(Import.status == Status.PROCESSING).group_by(Import.tenant)
 _WAITING = (
     select(Import.tenant, func.min(Import.sequence).label("first"))
     .where(Import.status == Status.QUEUED, col(Import.due_at) <= bindparam("at"))
     .group_by(Import.tenant)
     .subquery()
 )
-_IN_TURN = (
-    select(Tenant.name, Tenant.turn, Tenant.weight, Tenant.concurrency)
-    .join(_WAITING, _WAITING.c.tenant == col(Tenant.name))
-    .where(col(Tenant.paused_at).is_(None))
-    .order_by(col(Tenant.served_at).nulls_first(), _WAITING.c.first)
+_RUNNING = (
+    select(Import.tenant, func.count().label("number"))
+    .where(Import.status == Status.PROCESSING)
+    .group_by(Import.tenant)
+    .subquery()
 )
-_REACHED = select(func.max(Tenant.turn - 1.0 / Tenant.weight))
-_HEADS = select(Import).where(
-    col(Import.sequence).in_(
-        # One that runs, else the first: what is retried landed before others of its line, one of which may run.
-        select(
-            func.coalesce(
-                func.min(case((col(Import.status) == Status.PROCESSING, col(Import.sequence)))),
-                func.min(Import.sequence),
+_RUNNING_OF_ALL = select(func.count()).where(Import.status == Status.PROCESSING).scalar_subquery()
+#: Whoever was idle goes on where the others are, rather than to make up for turns that it had no use for.
+_REACHED = select(func.coalesce(func.max(Tenant.turn - 1.0 / Tenant.weight), 0.0)).scalar_subquery()
+_VALUE = case((col(Tenant.turn) > _REACHED, col(Tenant.turn)), else_=_REACHED).label("value")
+_IN_TURN = (
+    select(Tenant.name, _VALUE, Tenant.weight)
+    .join(_WAITING, _WAITING.c.tenant == col(Tenant.name))
+    .outerjoin(_RUNNING, _RUNNING.c.tenant == col(Tenant.name))
+    .where(
+        col(Tenant.paused_at).is_(None),
+        or_(col(Tenant.concurrency).is_(None), func.coalesce(_RUNNING.c.number, 0) < col(Tenant.concurrency)),
+        _RUNNING_OF_ALL < bindparam("at_once"),
+    )
+    .order_by(_VALUE, col(Tenant.served_at).nulls_first(), _WAITING.c.first)
+    .limit(bindparam("size"))
+    .offset(bindparam("before"))
+)
+_TENANTS: BindParameter[str] = bindparam("tenants", expanding=True)
+_HEADS = (
+    select(Import, Feed.paused_at)
+    .outerjoin(Feed, and_(col(Feed.tenant) == Import.tenant, col(Feed.name) == Import.feed))
+    .where(
+        col(Import.sequence).in_(
+            # One that runs, else the first: what is retried landed before others of its line, one of which may run.
+            select(
+                func.coalesce(
+                    func.min(case((col(Import.status) == Status.PROCESSING, col(Import.sequence)))),
+                    func.min(Import.sequence),
+                )
             )
+            .where(col(Import.tenant).in_(_TENANTS), col(Import.status).in_(_UNFINISHED))
+            .group_by(col(Import.tenant), col(Import.catalogue), col(Import.entity), col(Import.source))
         )
-        .where(Import.tenant == bindparam("tenant"), col(Import.status).in_(_UNFINISHED))
-        .group_by(col(Import.catalogue), col(Import.entity), col(Import.source))
     )
 )
-_PAUSED = select(Feed.name).where(Feed.tenant == bindparam("tenant"), col(Feed.paused_at).is_not(None))
+#: How many tenants are looked at together: one, as the first is nearly always served, then more and more.
+_FIRST_GROUP, _LARGEST_GROUP = 1, 256
+_ANY_NUMBER = 1 << 30
 
 
-def _tenants_with_work(session: Session, at: datetime, at_once: int | None) -> list[_Turn]:
-    """The tenants that may be served, in the order in which they are."""
-    running = dict(session.exec(_RUNNING).all())
-    if at_once is not None and sum(running.values()) >= at_once:
-        return []
-    found = session.exec(_IN_TURN, params={"at": at}).all()
-    if not found:
-        return []
-    # Whoever was idle goes on where the others are, rather than to make up for turns that it had no use for.
-    reached = session.exec(_REACHED).one() or 0.0
-    turns = [
-        _Turn(name, max(turn, reached), weight)
-        for name, turn, weight, limit in found
-        if limit is None or running.get(name, 0) < limit
-    ]
-    return sorted(turns, key=lambda turn: turn.value)
+def _next(session: Session, at: datetime, at_once: int | None) -> tuple[_Turn, Import] | None:
+    """Who is served next, and the import of theirs that nothing keeps waiting; None if there is none."""
+    size, before = _FIRST_GROUP, 0
+    at_once = _ANY_NUMBER if at_once is None else at_once
+    while True:
+        asked = {"at": at, "at_once": at_once, "size": size, "before": before}
+        turns = [_Turn(*found) for found in session.exec(_IN_TURN, params=asked)]
+        if not turns:
+            return None
+        lines: dict[str, list[tuple[Import, bool]]] = {}
+        for job, paused_at in session.exec(_HEADS, params={"tenants": [turn.tenant for turn in turns]}):
+            lines.setdefault(job.tenant, []).append((job, paused_at is not None))
+        for turn in turns:
+            # Those of a tenant may have ended between the two questions.
+            first = _next_of(lines.get(turn.tenant, ()), at)
+            if first is not None:
+                return turn, first
+        before += size
+        size = min(size * 16, _LARGEST_GROUP)
 
 
-def _next_of(session: Session, tenant: str, at: datetime) -> Import | None:
-    """The tenant's first import that neither its own line, a parent, nor its feed keeps waiting."""
-    jobs = session.exec(_HEADS, params={"tenant": tenant}).all()
-    paused = set(session.exec(_PAUSED, params={"tenant": tenant}))
-    busy = {f"{job.catalogue}.{job.entity}" for job in jobs if _keeps_children_waiting(job, at)}
-    for job in sorted(jobs, key=lambda each: (-each.priority, each.rank, each.sequence)):
-        may_start = job.status is Status.QUEUED and job.due_at <= at and job.feed not in paused
+def _next_of(lines: Sequence[tuple[Import, bool]], at: datetime) -> Import | None:
+    """A tenant's first import that neither its own line, a parent, nor its feed keeps waiting.
+
+    `lines` are what its lines wait for, each with whether its feed is paused.
+    """
+    busy = {f"{job.catalogue}.{job.entity}" for job, _ in lines if _keeps_children_waiting(job, at)}
+    for job, is_paused in sorted(lines, key=lambda line: (-line[0].priority, line[0].rank, line[0].sequence)):
+        may_start = job.status is Status.QUEUED and job.due_at <= at and not is_paused
         if may_start and not busy.intersection(job.ancestors):
             return job
     return None

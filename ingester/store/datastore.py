@@ -51,7 +51,7 @@ class DataStore:
 
     def outcome(self, import_id: str) -> ImportOutcome | None:
         """What an import did, if it is applied."""
-        with database.translated(), Session(self.engine, expire_on_commit=False) as session:
+        with database.translated(), Session(database.reading(self.engine), expire_on_commit=False) as session:
             return session.get(ImportOutcome, import_id)
 
     def unpublished(self) -> Sequence[ImportOutcome]:
@@ -61,7 +61,7 @@ class DataStore:
             .where(col(ImportOutcome.publish_pending).is_(True))
             .order_by(col(ImportOutcome.committed_at))
         )
-        with database.translated(), Session(self.engine, expire_on_commit=False) as session:
+        with database.translated(), Session(database.reading(self.engine), expire_on_commit=False) as session:
             return session.exec(statement).all()
 
     def published(self, import_id: str) -> None:

@@ -57,7 +57,7 @@ class Ledger:
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """A transaction that only reads."""
-        with database.translated(), Session(self.engine, expire_on_commit=False) as session:
+        with database.translated(), Session(database.reading(self.engine), expire_on_commit=False) as session:
             yield session
 
     @contextmanager
