@@ -10,7 +10,8 @@ The map, in the order in which a file meets the parts::
     routing.py      which entity a file is: folder, feed, name
     feed.py         a tenant's feeds as an operator declares them, one or a whole file
     intake.py       the one door: a complete file becomes a durable drop with a queued import
-    queue.py        claim, lease, heartbeat, order;  wake.py: nudging sleeping workers;  schedule/: the clocks
+    queue.py        claim, lease, heartbeat, end;  wake.py: nudging sleeping workers;  schedule/: the clocks
+    turn.py         which import is next, and why another one waits
     workforce.py    the worker processes;  worker.py: what runs in one
     expectation/    when a feed's drops are due and how large they are;  alert.py: what falls short of it
     consequence.py  what follows when an import ends: such alerts, and notifications
@@ -37,7 +38,7 @@ The map, in the order in which a file meets the parts::
     arrow_alone.py  keeps pandas out of processes that see no frames
 
 Imports point one way, and CI checks it: cli → (service, doctor) → (watch, schedule, workforce, monitor) → worker →
-(pipeline, intake, decision, recovery, tenancy, retention) → (phases, routing, feed, queue, wake) → outbox → spill →
+(pipeline, intake, decision, recovery, tenancy, retention) → (phases, routing, feed, queue, wake) → turn → outbox → spill →
 consequence → expectation → alert → notify → store → (formats, checks) → ruleset → domain. `sftp_server` imports nothing
 of this package; only `watch`, `service` and `doctor` import it. Arrow loads under the worker and the one-shot commands
 only, boto3 where there are S3 inboxes, so that a listener stays small.

@@ -5,6 +5,7 @@ Each decision is one conditional change in the ledger; the status file goes with
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from ingester.directory import DataDirectory
@@ -13,10 +14,11 @@ from ingester.domain.errors import UsageError
 from ingester.domain.status import Status
 from ingester.outbox import publish, status
 from ingester.queue import Queue
+from ingester.routing import Router
 from ingester.store.database import now
 from ingester.store.datastore import DataStore
 from ingester.store.ledger import Ledger
-from ingester.store.ledger_tables import Drop, Import
+from ingester.store.ledger_tables import Drop, Feed, Import, Tenant
 from ingester.wake import Bell
 
 
@@ -40,9 +42,28 @@ class Decisions:
 
     def retry(self, job: Import, drop: Drop) -> None:
         """Run a failed import again, unless its bytes are gone."""
-        if drop.removed_at is not None:
-            raise UsageError(f"the file of import {job.short_id} was removed", fix="It must be sent again.")
+        self._refuse_removed(job, drop)
         self._queue.retry(job, partial(self._tell, drop))
+        self._bell.ring()
+
+    def route_again(self, job: Import, drop: Drop, router: Router, tenant: Tenant, feeds: Sequence[Feed]) -> None:
+        """Match a file whose type nobody knew to the feeds and rules that there are now, and queue it."""
+        self._refuse_removed(job, drop)
+        was = job.status
+        router.apply(router.route(tenant, feeds, drop.folder, drop.name), job, now())
+        if job.entity is None:
+            raise UsageError(
+                f"import {job.short_id} still has no type: {job.message}",
+                fix=f"Add a feed for it: ingester feed add {job.tenant} NAME --pattern … --entity …",
+            )
+        if not self._ledger.reroute(job, drop, was):
+            raise UsageError(f"import {job.short_id} is no longer {was}", fix="Look again and decide anew.")
+        self._queue.tell(job, Status.QUEUED, partial(self._tell, drop))
+        self._bell.ring()
+
+    def start(self, job: Import, drop: Drop) -> None:
+        """Let an import that waits for its time start now; what else keeps it waiting still does."""
+        self._queue.start(job, partial(self._tell, drop))
         self._bell.ring()
 
     def cancel(self, job: Import, drop: Drop) -> None:
@@ -61,6 +82,10 @@ class Decisions:
         self._queue.cancel(job, message, partial(self._tell, drop), at, reason="superseded")
         self._ledger.relocate(drop.id, publish.archive(self._directory, job, drop, at))
         self._bell.ring()
+
+    def _refuse_removed(self, job: Import, drop: Drop) -> None:
+        if drop.removed_at is not None:
+            raise UsageError(f"the file of import {job.short_id} was removed", fix="It must be sent again.")
 
     def _may_be_applied(self, job: Import) -> bool:
         return self._store is None or self._store.outcome(job.id) is not None

@@ -205,4 +205,7 @@ def changes(before: Sequence[Feed], after: Sequence[Feed]) -> list[Change]:
 
 
 def _mistakes(error: ValidationError) -> list[str]:
-    return [f"{'.'.join(str(part) for part in each['loc'])}: {each['msg']}" for each in error.errors()]
+    return [
+        f"{'.'.join(str(part) for part in each['loc'])}: {each['msg'].removeprefix('Value error, ')}"
+        for each in error.errors()
+    ]

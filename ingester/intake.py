@@ -11,17 +11,17 @@ import queue
 import threading
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
 
-from ingester import consequence, fault
+from ingester import consequence, fault, turn
 from ingester.directory import DataDirectory, sync_file, sync_folder
 from ingester.domain.errors import TransientError, UsageError
-from ingester.domain.status import Origin, Status
+from ingester.domain.status import Origin
 from ingester.outbox import name as outbox_name
 from ingester.outbox import status
 from ingester.routing import Router
@@ -29,6 +29,7 @@ from ingester.store.database import now
 from ingester.store.ledger import Ledger, ShortIdTaken
 from ingester.store.ledger_tables import Drop, Feed, Import, Tenant
 from ingester.store.tenant import Tenants
+from ingester.turn import Wait
 from ingester.wake import Bell
 
 log = structlog.get_logger()
@@ -147,7 +148,7 @@ class Intake:
             self._busy_since = None
 
     def _land(self, group: Sequence[_Landing]) -> None:
-        known = _Known(self._tenants)
+        known = _Known(self._tenants, {landing.arrival.tenant for landing in group})
         ready = [landing for landing in group if self._attempt(landing, lambda each: self._decide(each, known))]
         ready = self._synced(ready)
         ready = [landing for landing in ready if self._attempt(landing, self._place)]
@@ -166,14 +167,14 @@ class Intake:
         # Before anything else that may fail.
         for drop, landing in zip(_drops(ready), ready, strict=True):
             landing.answer.set_result(landed_before.get(drop.id, drop.id))
-        held, new = _Held(self._ledger), []
+        waits, new = self._waits(ready), []
         for drop, landing in zip(_drops(ready), ready, strict=True):
             if drop.id in landed_before:
                 self._attempt(landing, self._remove_copy)
                 continue
             new.append(landing)
             self._on_landed(landing.arrival.origin, time.monotonic() - landing.submitted_at)
-            self._attempt(landing, lambda each: self._tell(each, held))
+            self._attempt(landing, lambda each: self._tell(each, waits))
         self._forget_earlier_names(new)
         self.nudge()
 
@@ -299,14 +300,24 @@ class Intake:
         except Exception:
             log.exception("earlier_names_not_forgotten")
 
-    def _tell(self, landing: _Landing, held: _Held) -> None:
+    def _waits(self, landed: Sequence[_Landing]) -> Mapping[str, Wait]:
+        """What keeps landed imports from starting for some time, by their ids."""
+        try:
+            with self._ledger.reading() as session:
+                found = turn.waits(session, [landing.job for landing in landed if landing.job is not None], now())
+        except Exception:
+            log.exception("waits_not_told")
+            return {}
+        return {import_id: wait for import_id, wait in found.items() if wait.lasting}
+
+    def _tell(self, landing: _Landing, waits: Mapping[str, Wait]) -> None:
         """Show the first status. A worker may have been faster; its status stays."""
         assert landing.drop is not None
         assert landing.job is not None
         drop, job = landing.drop, landing.job
         outbox = self._directory.tenant(drop.tenant).outbox
-        before = held(job) if job.status is Status.QUEUED else None
-        found = status.waits_for(before) if before is not None else None
+        wait = waits.get(job.id)
+        found = None if wait is None else status.waiting(wait.reason, wait.expected)
         status.put(outbox, status.document(job, drop, found), self._directory.work, replace=False)
         log.info(
             "drop_landed",
@@ -325,32 +336,14 @@ class Intake:
 class _Known:
     """The tenants of one group and their feeds, asked for once."""
 
-    def __init__(self, tenants: Tenants) -> None:
-        self._tenants = tenants
-        self._found: dict[str, tuple[Tenant, list[Feed]] | None] = {}
+    def __init__(self, tenants: Tenants, names: Collection[str]) -> None:
+        self._found = tenants.with_feeds(names)
 
-    def __call__(self, name: str) -> tuple[Tenant, list[Feed]]:
-        if name not in self._found:
-            tenant = self._tenants.find(name)
-            self._found[name] = None if tenant is None else (tenant, list(self._tenants.feeds(name)))
-        found = self._found[name]
+    def __call__(self, name: str) -> tuple[Tenant, Sequence[Feed]]:
+        found = self._found.get(name)
         if found is None:
             raise UsageError(f"there is no tenant '{name}'")
         return found
-
-
-class _Held:
-    """What keeps each line of imports waiting, asked for once in a group."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-        self._found: dict[tuple[str | None, ...], str | None] = {}
-
-    def __call__(self, job: Import) -> str | None:
-        line = (job.tenant, job.catalogue, job.entity, job.source)
-        if line not in self._found:
-            self._found[line] = self._ledger.held_before(job)
-        return self._found[line]
 
 
 def _sync(landing: _Landing) -> None:

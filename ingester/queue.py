@@ -1,8 +1,6 @@
 """The durable queue over the ledger's imports: claim, heartbeat, end, hold, retry, recover.
 
-Order: imports of one (tenant, entity, source) run one at a time as they landed; a tenant's parents go before its
-children, then what has priority. Tenants take turns by their weights (stride scheduling: Waldspurger and Weihl, 1995).
-What is paused, not due yet or over a limit waits. Every method is one transaction.
+Every method is one transaction. Which import is next is `turn.py`'s to say.
 """
 
 from __future__ import annotations
@@ -16,23 +14,21 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BindParameter, and_, bindparam, case, func, or_, update
+from sqlalchemy import bindparam, func, update
 from sqlmodel import Session, col, select
 
-from ingester import consequence, fault
+from ingester import consequence, fault, turn
 from ingester.domain.errors import UsageError
 from ingester.domain.status import TRANSITIONS, Outcome, Status
 from ingester.store import database, totals
 from ingester.store.database import now
 from ingester.store.ledger import Ledger
-from ingester.store.ledger_tables import Attempt, Drop, Feed, Import, Tenant
+from ingester.store.ledger_tables import Attempt, Drop, Import, Tenant
 from ingester.store.totals import Tally
 
 #: A worker that has not renewed its lease for this long has lost it.
 LEASE = timedelta(seconds=60)
 HEARTBEAT_SECONDS = 10.0
-
-_UNFINISHED = (Status.QUEUED, Status.PROCESSING, Status.NEEDS_ATTENTION)
 
 #: Shows a customer what somebody decided.
 Tell = Callable[[Import], None]
@@ -48,6 +44,16 @@ class Claim:
 
     job: Import
     drop: Drop
+    #: The tenant's.
+    timezone: str
+
+
+def _show_nobody(claim: Claim) -> None:
+    del claim
+
+
+#: Built once: to build it takes longer than to run it.
+_DROP = select(Drop).where(Drop.id == bindparam("id"))
 
 
 class Queue:
@@ -59,31 +65,38 @@ class Queue:
         self._at_once = at_once
         self._found_nothing = False
 
-    def claim(self, worker: str, at: datetime | None = None) -> Claim | None:
-        """Take the next import that may start now (or at the moment `at`), or None if none may."""
+    def claim(
+        self, worker: str, at: datetime | None = None, show: Callable[[Claim], None] = _show_nobody
+    ) -> Claim | None:
+        """Take the next import that may start now (or at the moment `at`), or None if none may.
+
+        `show` shows the customer that it runs, while nobody else can change it.
+        """
         given = at
         if self._found_nothing:
             # Whatever keeps all that waits from starting, nobody else has to wait while it is looked at again.
             with self._ledger.reading() as session:
-                if _next(session, given or database.moment(session), self._at_once) is None:
+                if turn.next_(session, given or database.moment(session), self._at_once) is None:
                     return None
         with self._ledger.writing() as session:
             at = given or database.moment(session)
-            found = _next(session, at, self._at_once)
+            found = turn.next_(session, at, self._at_once)
             self._found_nothing = found is None
             if found is None:
                 return None
-            turn, job = found
+            served, job = found
             job.status, job.worker, job.lease_until = Status.PROCESSING, worker, at + LEASE
             job.attempts += 1
             job.started_at = job.started_at or at
             session.add(job)
             session.add(Attempt(import_id=job.id, number=job.attempts, worker=worker, started_at=at))
-            served = {"served_at": at, "turn": turn.value + 1 / turn.weight}
-            session.exec(update(Tenant).where(col(Tenant.name) == turn.tenant).values(**served))
-            drop = session.exec(select(Drop).where(Drop.id == job.drop_id)).one()
+            taken = {"served_at": at, "turn": served.value + 1 / served.weight}
+            session.exec(update(Tenant).where(col(Tenant.name) == served.tenant).values(**taken))
+            session.flush()
+            claim = Claim(job, session.exec(_DROP, params={"id": job.drop_id}).one(), served.timezone)
+            show(claim)
         fault.point("claim.committed")
-        return Claim(job, drop)
+        return claim
 
     def heartbeat(self, job: Import) -> bool:
         """Renew the lease of an import as it was claimed; False if the claim is lost."""
@@ -196,6 +209,15 @@ class Queue:
         ended = {"reason": reason, "message": message, "completed_at": at or now()}
         self._decide(job, (Status.QUEUED, Status.NEEDS_ATTENTION), tell, status=Status.CANCELED, **ended)
 
+    def start(self, job: Import, tell: Tell = _tell_nobody) -> None:
+        """Let an import that waits for its time start now."""
+        unclaimed = (col(Import.id) == job.id, col(Import.status) == Status.QUEUED)
+        with self._ledger.writing() as session:
+            at = database.moment(session)
+            if not session.exec(update(Import).where(*unclaimed).values(due_at=at, settle_seconds=0)).rowcount:
+                raise UsageError(f"import {job.short_id} is {job.status}", fix="It must be queued for that.")
+            tell(session.exec(select(Import).where(Import.id == job.id)).one())
+
     def retry(self, job: Import, tell: Tell = _tell_nobody) -> None:
         """Queue a failed import again; it gets as many attempts as it had."""
         afresh = {"reason": None, "message": None, "due_at": now(), "completed_at": None}
@@ -260,107 +282,6 @@ def worker_name() -> str:
 
 def _worker_of(process: int) -> str:
     return f"{socket.gethostname()}-{process}"
-
-
-@dataclass(frozen=True, slots=True)
-class _Turn:
-    """A tenant that has something to do. Who has the lowest value is next."""
-
-    tenant: str
-    value: float
-    weight: int
-
-
-# Statements of a claim, built once: to build them takes longer than to run them.
-_WAITING = (
-    select(Import.tenant, func.min(Import.sequence).label("first"))
-    .where(Import.status == Status.QUEUED, col(Import.due_at) <= bindparam("at"))
-    .group_by(Import.tenant)
-    .subquery()
-)
-_RUNNING = (
-    select(Import.tenant, func.count().label("number"))
-    .where(Import.status == Status.PROCESSING)
-    .group_by(Import.tenant)
-    .subquery()
-)
-_RUNNING_OF_ALL = select(func.count()).where(Import.status == Status.PROCESSING).scalar_subquery()
-#: Whoever was idle goes on where the others are, rather than to make up for turns that it had no use for.
-_REACHED = select(func.coalesce(func.max(Tenant.turn - 1.0 / Tenant.weight), 0.0)).scalar_subquery()
-_VALUE = case((col(Tenant.turn) > _REACHED, col(Tenant.turn)), else_=_REACHED).label("value")
-_IN_TURN = (
-    select(Tenant.name, _VALUE, Tenant.weight)
-    .join(_WAITING, _WAITING.c.tenant == col(Tenant.name))
-    .outerjoin(_RUNNING, _RUNNING.c.tenant == col(Tenant.name))
-    .where(
-        col(Tenant.paused_at).is_(None),
-        or_(col(Tenant.concurrency).is_(None), func.coalesce(_RUNNING.c.number, 0) < col(Tenant.concurrency)),
-        _RUNNING_OF_ALL < bindparam("at_once"),
-    )
-    .order_by(_VALUE, col(Tenant.served_at).nulls_first(), _WAITING.c.first)
-    .limit(bindparam("size"))
-    .offset(bindparam("before"))
-)
-_TENANTS: BindParameter[str] = bindparam("tenants", expanding=True)
-_HEADS = (
-    select(Import, Feed.paused_at)
-    .outerjoin(Feed, and_(col(Feed.tenant) == Import.tenant, col(Feed.name) == Import.feed))
-    .where(
-        col(Import.sequence).in_(
-            # One that runs, else the first: what is retried landed before others of its line, one of which may run.
-            select(
-                func.coalesce(
-                    func.min(case((col(Import.status) == Status.PROCESSING, col(Import.sequence)))),
-                    func.min(Import.sequence),
-                )
-            )
-            .where(col(Import.tenant).in_(_TENANTS), col(Import.status).in_(_UNFINISHED))
-            .group_by(col(Import.tenant), col(Import.catalogue), col(Import.entity), col(Import.source))
-        )
-    )
-)
-#: How many tenants are looked at together: one, as the first is nearly always served, then more and more.
-_FIRST_GROUP, _LARGEST_GROUP = 1, 256
-_ANY_NUMBER = 1 << 30
-
-
-def _next(session: Session, at: datetime, at_once: int | None) -> tuple[_Turn, Import] | None:
-    """Who is served next, and the import of theirs that nothing keeps waiting; None if there is none."""
-    size, before = _FIRST_GROUP, 0
-    at_once = _ANY_NUMBER if at_once is None else at_once
-    while True:
-        asked = {"at": at, "at_once": at_once, "size": size, "before": before}
-        turns = [_Turn(*found) for found in session.exec(_IN_TURN, params=asked)]
-        if not turns:
-            return None
-        lines: dict[str, list[tuple[Import, bool]]] = {}
-        for job, paused_at in session.exec(_HEADS, params={"tenants": [turn.tenant for turn in turns]}):
-            lines.setdefault(job.tenant, []).append((job, paused_at is not None))
-        for turn in turns:
-            # Those of a tenant may have ended between the two questions.
-            first = _next_of(lines.get(turn.tenant, ()), at)
-            if first is not None:
-                return turn, first
-        before += size
-        size = min(size * 16, _LARGEST_GROUP)
-
-
-def _next_of(lines: Sequence[tuple[Import, bool]], at: datetime) -> Import | None:
-    """A tenant's first import that neither its own line, a parent, nor its feed keeps waiting.
-
-    `lines` are what its lines wait for, each with whether its feed is paused.
-    """
-    busy = {f"{job.catalogue}.{job.entity}" for job, _ in lines if _keeps_children_waiting(job, at)}
-    for job, is_paused in sorted(lines, key=lambda line: (-line[0].priority, line[0].rank, line[0].sequence)):
-        may_start = job.status is Status.QUEUED and job.due_at <= at and not is_paused
-        if may_start and not busy.intersection(job.ancestors):
-            return job
-    return None
-
-
-def _keeps_children_waiting(job: Import, at: datetime) -> bool:
-    """A parent that runs, that is due, or that is to be tried again; not one whose window is yet to open."""
-    return job.status is Status.PROCESSING or (job.status is Status.QUEUED and (job.due_at <= at or job.attempts > 0))
 
 
 def _end(

@@ -57,7 +57,7 @@ class Router:
         self.rules = rules
         self.order = ImportOrder(rules)
 
-    def route(self, tenant: Tenant, feeds: list[Feed], folder: str, name: str) -> Route:
+    def route(self, tenant: Tenant, feeds: Sequence[Feed], folder: str, name: str) -> Route:
         """The route of the file `name` in `folder`, which is relative to the inbox."""
         first, _, rest = folder.partition("/")
         dry_run = first == VALIDATE

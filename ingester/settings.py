@@ -255,7 +255,8 @@ def load(config: Path | None = None, **flags: Any) -> Settings:
         return Settings(**FromFile(**flags).model_dump())
     except ValidationError as error:
         mistakes = "; ".join(
-            f"{'.'.join(str(part) for part in mistake['loc'])}: {mistake['msg']}" for mistake in error.errors()
+            f"{'.'.join(str(part) for part in mistake['loc'])}: {mistake['msg'].removeprefix('Value error, ')}"
+            for mistake in error.errors()
         )
         raise ConfigurationError(f"wrong settings: {mistakes}", fix="See `ingester up --help`.") from error
     except ValueError as error:

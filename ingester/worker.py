@@ -14,12 +14,13 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import structlog
 
@@ -41,7 +42,6 @@ from ingester.store.datastore import DataStore
 from ingester.store.ledger import Ledger
 from ingester.store.ledger_tables import Drop, Import
 from ingester.store.scope import Scope
-from ingester.store.tenant import Tenants
 from ingester.tenancy import rules_for
 from ingester.wake import Alarm, Bell, nudge
 
@@ -69,7 +69,6 @@ class Worker:
         self._ledger = ledger
         self._queue = Queue(ledger, settings.at_once)
         self._bell = Bell(directory, ledger)
-        self._tenants = Tenants(ledger)
         self._store = store
         self._rules = rules
         self._own_rules: dict[str, RuleSet] = {}
@@ -102,7 +101,7 @@ class Worker:
 
     def run_next(self) -> bool:
         """Run the next import there is; False if there is none."""
-        claim = self._queue.claim(self.name)
+        claim = self._queue.claim(self.name, show=self._show_started)
         if claim is None:
             return False
         job = claim.job
@@ -112,13 +111,23 @@ class Worker:
             ),
             self._heart(claim),
         ):
-            self._run(claim.job, claim.drop)
+            self._run(claim)
         return True
 
-    def _run(self, job: Import, drop: Drop) -> None:
+    def _show_started(self, claim: Claim) -> None:
+        if claim.job.attempts > 1:
+            return  # it may be applied, and its last status be there already
+        try:
+            self._put_status(claim.job, claim.drop)
+        except OSError as error:
+            log.warning("status_not_shown", error=str(error))
+
+    def _run(self, claim: Claim) -> None:
+        job, drop = claim.job, claim.drop
         log.info("import_started", entity=job.entity, file=drop.name, bytes=drop.size)
         try:
-            outcome = self._store.outcome(job.id)
+            # Nobody applied what nobody has tried. Were it so, a ledger being older than its data, the marker is taken.
+            outcome = self._store.outcome(job.id) if job.attempts > 1 else None
             if outcome is None and job.attempts > 1 and self._overran(job):
                 # What the worker was doing when it ended may still be under way in the database.
                 outcome = self._outcome_of_the_last_attempt(job)
@@ -129,7 +138,7 @@ class Worker:
             if outcome is None and job.attempts > 1 and self._workers_lost(job) >= self._settings.max_attempts:
                 self._fail(job, drop, "attempts_exhausted", str(self._settings.max_attempts))
                 return
-            outcome = outcome or self._import(job, drop)
+            outcome = outcome or self._import(claim)
         except UnreadableFile as error:
             self._fail(job, drop, error.code, said=error.reason)
         except Held as error:
@@ -137,7 +146,7 @@ class Worker:
                 self._tell(job, drop, Status.NEEDS_ATTENTION, error.reason, error.message)
                 behind = self._ledger.line_behind(job)
                 for other, its_drop in behind:
-                    waits = status.waits_for(job.short_id)
+                    waits = status.waiting("waits_for_decision", job.short_id)
                     self._tell(other, its_drop, Status.QUEUED, waits["reason"], waits["message"])
                 log.warning("import_held", reason=error.reason, waiting_behind=len(behind))
         except Exception as error:
@@ -186,14 +195,16 @@ class Worker:
         workspace, holds = self._workspace(job), partial(self._queue.holds, job)
         return pipeline.skip(job, drop, found, self._store, self._directory, workspace, holds)
 
-    def _import(self, job: Import, drop: Drop) -> ImportOutcome:
+    def _import(self, claim: Claim) -> ImportOutcome:
+        job, drop = claim.job, claim.drop
         if not self._directory.drop_file(drop.id, drop.location).exists():
             raise UnreadableFile("drop_missing", notice.message("drop_missing"))
         assert job.catalogue is not None
         assert job.entity is not None
         if (skipped := self._repeated(job, drop)) is not None:
             return skipped
-        self._tell(job, drop, Status.PROCESSING)
+        if job.attempts > 1:
+            self._tell(job, drop, Status.PROCESSING)
         rules = self._rules_for(job.tenant)
         entity = rules.entity(job.catalogue, job.entity)
         order = Order(
@@ -201,7 +212,7 @@ class Worker:
             drop=drop,
             entity=entity,
             referring=rules.catalogues[job.catalogue].referring(entity),
-            timezone=self._tenants.get(job.tenant).timezone,
+            timezone=claim.timezone,
             block_bytes=self._settings.block_bytes,
             holds=partial(self._queue.holds, job),
         )
@@ -312,12 +323,15 @@ class Worker:
             "message": message,
             "completed_at": status.moment(now()) if ended else None,
         }
-        outbox, content = self._directory.tenant(job.tenant).outbox, status.document(job, drop, found)
         try:
-            self._queue.tell(job, now_is, lambda _: status.put(outbox, content, self._directory.work))
+            self._queue.tell(job, now_is, lambda _: self._put_status(job, drop, found))
         except (OSError, TransientError) as error:
             # The ledger knows; start-up tells it again.
             log.warning("status_not_shown", error=str(error))
+
+    def _put_status(self, job: Import, drop: Drop, found: Mapping[str, Any] | None = None) -> None:
+        outbox = self._directory.tenant(job.tenant).outbox
+        status.put(outbox, status.document(job, drop, found), self._directory.work)
 
     @contextmanager
     def _heart(self, claim: Claim) -> Iterator[None]:

@@ -74,6 +74,23 @@ class Checked:
     undecided: Undecided | None
 
 
+#: Compiled checks that are kept, by what they were made of.
+_KEPT: dict[tuple[int, str, date, bool, bool], CompiledEntity] = {}
+_MOST_KEPT = 64
+
+
+def compiled(entity: Entity, timezone: str, *, erases: bool, creates: bool) -> CompiledEntity:
+    """The checks of an entity for today: for a small file, making them takes longer than checking its rows."""
+    # By identity, as rules are read once; what is kept holds its entity, so that no other gets its place in memory.
+    key = (id(entity), timezone, today_in(timezone), erases, creates)
+    found = _KEPT.get(key)
+    if found is None:
+        if len(_KEPT) >= _MOST_KEPT:
+            _KEPT.clear()
+        found = _KEPT[key] = CompiledEntity(entity, timezone, key[2], erases=erases, creates=creates)
+    return found
+
+
 class CompiledEntity:
     """The checks of one entity for one timezone; may be used by several threads.
 

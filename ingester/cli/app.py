@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -18,6 +20,7 @@ from ingester.cli import (
     imports,
     notify,
     oneshot,
+    options,
     retention,
     rules,
     s3,
@@ -62,6 +65,25 @@ app = typer.Typer(
     help="Files in over SFTP, validated and imported exactly once, reports back in the outbox.",
     epilog="Start with: `ingester demo`",
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"ingester {metadata.version('ingester')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    config: Annotated[
+        Path | None, typer.Option("--config", help="A TOML file of settings, for any command.", show_default=False)
+    ] = None,
+    _version: Annotated[
+        bool, typer.Option("--version", help="Print the version and end.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    options.for_any_command(config)
+
 
 app.command("up", epilog=up.EXAMPLES)(up.up)
 app.command("serve", epilog=serve.EXAMPLES)(serve.serve)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +17,7 @@ from ingester.domain.status import Status
 from ingester.outbox import name as outbox_name
 
 if TYPE_CHECKING:
+    from ingester.cli.site import Site
     from ingester.decision import Decisions
     from ingester.store.ledger_tables import Drop, Import
 
@@ -34,19 +35,17 @@ def list_imports(
     as_json: Json = False,
 ) -> None:
     """List the newest imports."""
-    from ingester.outbox import status
-
     with opened(data_dir) as site:
+        if tenant is not None:
+            site.tenants.ever(tenant)
         found = site.ledger.imports(tenant=tenant, status=status_is, limit=limit)
-        waiting = {job.id: site.ledger.held_before(job) for job, _ in found if job.status is Status.QUEUED}
+        documents = _documents(site, found)
     if as_json:
-        print_json([status.document(job, drop) for job, drop in found])
+        print_json(documents)
         return
     rows = []
-    for job, drop in found:
-        state = f"{job.status}: {job.reason}" if job.reason else job.status.value
-        if held := waiting.get(job.id):
-            state = f"{job.status} behind {held}"
+    for document, (job, drop) in zip(documents, found, strict=True):
+        state = f"{job.status}: {document['reason']}" if document["reason"] else job.status.value
         landed = f"{drop.landed_at:%Y-%m-%d %H:%M:%S}"
         rows.append((job.short_id, landed, job.tenant, job.entity or "?", drop.name, state, job.outcome or ""))
     print_table(("id", "landed", "tenant", "entity", "file", "status", "outcome"), rows)
@@ -56,23 +55,42 @@ def list_imports(
 
 @app.command()
 def show(import_id: _Id, data_dir: DataDir = None, as_json: Json = False) -> None:
-    """Show one import and every attempt at it."""
+    """Show one import, what it did or waits for, and every attempt at it."""
     from ingester.outbox import status
 
     with opened(data_dir) as site:
         job, drop = site.ledger.import_(import_id)
         attempts = site.ledger.attempts(job.id)
-    document = status.document(job, drop)
+        (document,) = _documents(site, [(job, drop)])
+        if job.status is Status.COMPLETED:
+            # What its customer reads says more than the ledger keeps; its customer may have removed it.
+            document = status.read(site.directory.tenant(job.tenant).outbox, job, drop) or document
+            document["stats"] = document["stats"] or job.stats
     document["attempts"] = [attempt.model_dump(mode="json", exclude={"id", "import_id"}) for attempt in attempts]
     if as_json:
         print_json(document)
         return
     for key in ("id", "tenant", "feed", "entity_type", "source", "action", "status", "outcome", "reason", "message"):
         typer.echo(f"{key}: {document[key] if document[key] is not None else '-'}")
+    if document["stats"] is not None:
+        counts = (f"{name} {number:,}" for name, number in document["stats"].items() if number is not None)
+        typer.echo(f"rows: {', '.join(counts)}")
     typer.echo(f"file: {drop.name}, {drop.size:,} bytes, sha256 {drop.sha256}, by {drop.origin}")
     for attempt in document["attempts"]:
         said = f" ({attempt['error']})" if attempt["error"] else ""
         typer.echo(f"attempt {attempt['number']}: {attempt['result'] or 'running'} on {attempt['worker']}{said}")
+
+
+def _documents(site: Site, found: Sequence[tuple[Import, Drop]]) -> list[dict[str, Any]]:
+    """Imports as status files show them, those that wait with what keeps them waiting now."""
+    from ingester import turn
+    from ingester.outbox import status
+    from ingester.store.database import now
+
+    with site.ledger.reading() as session:
+        waits = turn.waits(session, [job for job, _ in found], now())
+    said = {import_id: status.waiting(wait.reason, wait.expected) for import_id, wait in waits.items()}
+    return [status.document(job, drop, said.get(job.id)) for job, drop in found]
 
 
 @app.command()
@@ -123,18 +141,32 @@ def cancel(import_id: _Id, data_dir: DataDir = None) -> None:
 
 @app.command()
 def retry(import_id: _Id, data_dir: DataDir = None) -> None:
-    """Run a failed import again."""
-    with _decisions(import_id, data_dir) as (decisions, job, drop):
+    """Run a failed import again; a file that nobody knew the type of is matched to feeds and rules again."""
+    with opened(data_dir) as site, _decisions_of(site, import_id) as (decisions, job, drop):
         if job.entity is None:
-            raise UsageError(f"import {job.short_id} has no entity", fix="Drop the file again under another name.")
-        decisions.retry(job, drop)
+            decisions.route_again(job, drop, site.router, *site.tenants.with_feeds([job.tenant])[job.tenant])
+        else:
+            decisions.retry(job, drop)
     typer.echo(f"import {job.short_id} is queued again")
+
+
+@app.command()
+def start(import_id: _Id, data_dir: DataDir = None) -> None:
+    """Let an import that waits for its time start now, before its feed's window opens or its batch has settled."""
+    with _decisions(import_id, data_dir) as (decisions, job, drop):
+        decisions.start(job, drop)
+    typer.echo(f"import {job.short_id} may start now")
 
 
 @contextmanager
 def _decisions(import_id: str, data_dir: Path | None) -> Iterator[tuple[Decisions, Import, Drop]]:
     """One import, and what can be decided about it."""
+    with opened(data_dir) as site, _decisions_of(site, import_id) as found:
+        yield found
+
+
+@contextmanager
+def _decisions_of(site: Site, import_id: str) -> Iterator[tuple[Decisions, Import, Drop]]:
     from ingester.decision import Decisions
 
-    with opened(data_dir) as site:
-        yield Decisions(site.ledger, site.directory, site.store), *site.ledger.import_(import_id)
+    yield Decisions(site.ledger, site.directory, site.store), *site.ledger.import_(import_id)

@@ -40,12 +40,21 @@ RemovalGuard = Annotated[
 ]
 
 
+#: Options that were given before the command, by name.
+_for_any_command: dict[str, Path | None] = {}
+
+
+def for_any_command(config: Path | None) -> None:
+    """Remember what was given before the command; what is given after it goes first."""
+    _for_any_command["config"] = config
+
+
 def settings(data_dir: Path | None = None, config: Path | None = None, **flags: Any) -> Settings:
     """The settings in force; flags that were not given do not count."""
     from ingester.settings import load
 
     given = {name: value for name, value in {**flags, "data_dir": data_dir}.items() if value not in (None, {})}
-    return load(config, **given)
+    return load(config or _for_any_command.get("config"), **given)
 
 
 def only_given(**values: Any) -> dict[str, Any]:

@@ -8,9 +8,10 @@ from datetime import timedelta
 from sqlalchemy import exists
 from sqlmodel import col, func, select
 
-from ingester import alert
+from ingester import alert, turn
 from ingester.doctor.finding import Finding, ok, warning, wrong
 from ingester.doctor.subject import Subject
+from ingester.domain import notice
 from ingester.domain.status import Status
 from ingester.store.ledger_tables import Feed, Import, Tenant
 
@@ -47,9 +48,13 @@ def queue(subject: Subject) -> Iterator[Finding]:
         yield ok(f"{queued} imports wait, {busy} run")
         return
     since = f"import {job.short_id} of {job.tenant} has waited since {job.due_at:%Y-%m-%d %H:%M} UTC"
-    held = subject.ledger.held_before(job)
-    if held is not None:
+    with subject.ledger.reading() as session:
+        wait = turn.waits(session, [job], subject.now()).get(job.id)
+    if wait is not None and wait.reason == "waits_for_decision":
+        held = wait.expected
         yield warning(f"{since}, behind {held}, which is held", f"`ingester imports approve {held}`, or reject it.")
+    elif wait is not None:
+        yield warning(f"{since}: {notice.message(wait.reason, expected=wait.expected)}", "Resume it, or wait for it.")
     else:
         yield wrong(f"{since}, and no worker works", "Start the service again; if it waits on, its log says why.")
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from sqlalchemy import Exists, exists
 from sqlmodel import Session, col, select
 
 from ingester.notify.event import Event
@@ -66,6 +67,11 @@ def waiting(
         created_at=at,
         due_at=at,
     )
+
+
+def told_of(tenant: str) -> Exists:
+    """Whether anybody is told anything of a tenant; `tenant` is a column of the statement that asks."""
+    return exists().where(col(NotifyTarget.tenant).in_((tenant, EVERY_TENANT)))
 
 
 def _interested(session: Session, tenant: str, feed: str | None, events: Sequence[Event]) -> list[NotifyTarget]:

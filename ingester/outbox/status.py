@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from ingester.domain import notice
 from ingester.outbox import name as outbox_name
 from ingester.store.ledger_tables import Drop, Import
 
@@ -65,12 +66,9 @@ def document(job: Import, drop: Drop, found: Mapping[str, Any] | None = None) ->
     }
 
 
-def waits_for(short_id: str) -> dict[str, Any]:
-    """What the status of a queued import adds when a held one is in front of it."""
-    return {
-        "reason": "waits_for_decision",
-        "message": f"It waits behind import {short_id}, which needs a decision; removing that file releases the line",
-    }
+def waiting(reason: str, expected: str) -> dict[str, Any]:
+    """What the status of a queued import adds when something keeps it waiting: a notice's code, and what it says."""
+    return {"reason": reason, "message": notice.message(reason, expected=expected)}
 
 
 def moment(value: datetime | None) -> str | None:
@@ -103,10 +101,16 @@ def put(outbox: Path, content: Mapping[str, Any], scratch: Path, *, replace: boo
         temporary.unlink()
 
 
-def told(outbox: Path, job: Import, drop: Drop) -> str | None:
-    """The status that a customer reads now; None if there is no status file, or no whole one."""
+def read(outbox: Path, job: Import, drop: Drop) -> dict[str, Any] | None:
+    """What a customer reads of an import now; None if there is no status file, or no whole one."""
     try:
         content = json.loads((outbox / outbox_name.status(drop.name, job.short_id)).read_bytes())
     except (FileNotFoundError, json.JSONDecodeError):
         return None
-    return str(content.get("status"))
+    return content if isinstance(content, dict) else None
+
+
+def told(outbox: Path, job: Import, drop: Drop) -> str | None:
+    """The status that a customer reads now; None if there is no status file, or no whole one."""
+    content = read(outbox, job, drop)
+    return None if content is None else str(content.get("status"))

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ingester.checks.compile import CompiledEntity, Finding, Undecided
+from ingester.checks.compile import Finding, Undecided, compiled
 from ingester.checks.fault import present
 from ingester.domain import notice
 from ingester.domain.errors import Held
@@ -90,7 +90,7 @@ def run(
     provided = set(fields.values())
     spilled_as = tuple(dict.fromkeys(field.column for field in entity.fields if field.name in provided))
     distinct = _distinct(entity, spilled_as)
-    compiled = CompiledEntity(entity, timezone, erases=erases, creates=creates)
+    checks = compiled(entity, timezone, erases=erases, creates=creates)
     key = [column_name(name) for name in entity.primary_key]
     wrong_width = Kind("wrong_cell_count", (), notice.message("wrong_cell_count", expected=str(len(reader.header))))
     broken = Kind("broken_quotes", (), notice.message("broken_quotes"))
@@ -101,7 +101,7 @@ def run(
         last_row = int(max(numbers[-1] if len(numbers) else 0, ragged[-1] if len(ragged) else 0))
         if not usable:
             return _CheckedBlock(numbers, {}, [], last_row)
-        checked = compiled.check({key: block.table.column(match.position) for key, match in cells.items()}, fields)
+        checked = checks.check({key: block.table.column(match.position) for key, match in cells.items()}, fields)
         found = _kinds(checked.findings, numbers)
         cut = block.ragged.column("cells").to_numpy() == 0
         found += [(broken, ragged[cut]), (wrong_width, ragged[~cut])]
@@ -125,7 +125,7 @@ def run(
     if not usable:
         verdict.reject_all()
     record = account.close(total=verdict.total, error=verdict.error_rows)
-    return Prevalidated(reader, columns, Rows(spilled, spilled_as), not usable, Assertions(compiled, asserted), record)
+    return Prevalidated(reader, columns, Rows(spilled, spilled_as), not usable, Assertions(checks, asserted), record)
 
 
 def _kinds(findings: list[Finding], numbers: npt.NDArray[np.int64]) -> _Found:

@@ -41,10 +41,11 @@ class Suspects:
         self._columns = columns
         self._path = path
         #: By row number.
-        self._is_suspect = np.zeros(rows.last + 1, np.bool_)
+        last = rows.last
+        self._is_suspect = np.zeros(last + 1, np.bool_)
         distinct = 0
         with path.open("wb") as file:
-            for share in _shares(rows, columns, eligible):
+            for share in _shares(rows, last, columns, eligible):
                 repeated = _repeated(_thinned(hashes for hashes, _ in share()))
                 if repeated.size:
                     distinct += repeated.size
@@ -72,9 +73,9 @@ class Suspects:
                 yield part if self.shares == 1 else part[_belongs(part, share, self.shares)]
 
 
-def _shares(rows: Rows, columns: tuple[str, ...], eligible: Callable[[_Numbers], _Mask]) -> Iterator[_Share]:
+def _shares(rows: Rows, last: int, columns: tuple[str, ...], eligible: Callable[[_Numbers], _Mask]) -> Iterator[_Share]:
     """The hashes of the eligible rows, and the rows' numbers: equal hashes are in one share."""
-    shares = min(-(-rows.last // _HASHES), _MOST_SHARES)
+    shares = min(-(-last // _HASHES), _MOST_SHARES)
     if shares > 1:
         with _Dealt(rows.path.parent, shares) as dealt:
             for numbers, found in rows.hashes(columns):

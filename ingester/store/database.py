@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from select import POLLIN, poll
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
@@ -17,15 +18,15 @@ from urllib.parse import quote
 from sqlalchemy import Connection, DateTime, Dialect, Engine, create_engine, event, func, make_url, select
 from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidatePoolError
 from sqlalchemy.orm import Session
-from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
+from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator
 
 from ingester.domain.errors import ConfigurationError, TransientError
 
 _BUSY_SECONDS = 30.0
-#: A connection of PostgreSQL's that idled for less is taken to be alive; if it is not, what uses it fails and is retried.
+#: A PostgreSQL connection that idled for less is taken to be alive; if it is not, what uses it fails and is retried.
 _TRUSTED_SECONDS = 1.0
-_IDLE_SINCE = "idle_since"
+_IDLE_SINCE, _BEGAN_AT = "idle_since", "began_at"
 _PAGE_BYTES = 16_384
 _CACHE_KIB = 16_384
 #: Of PostgreSQL's advisory locks; any number that no other program of the database uses.
@@ -66,10 +67,13 @@ def now() -> datetime:
 
 
 def moment(session: Session) -> datetime:
-    """Now, by the database's own clock where it has one: those of several machines differ."""
+    """Now, by the database's own clock where it has one: those of several machines differ.
+
+    Of a short transaction that writes, the moment when it got its lock.
+    """
     if session.get_bind().dialect.name != "postgresql":
         return now()
-    found = session.execute(select(func.clock_timestamp())).scalar_one()
+    found = session.connection().info.get(_BEGAN_AT) or session.execute(select(func.clock_timestamp())).scalar_one()
     assert isinstance(found, datetime)
     return found
 
@@ -160,9 +164,10 @@ def _connect_postgres(
         record.info[_IDLE_SINCE] = time.monotonic()
 
     @event.listens_for(engine, "checkout")
-    def _ping(connection: PoolProxiedConnection, record: ConnectionPoolEntry, _proxy: object) -> None:
+    def _ping(connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
         # SQLAlchemy's own `pool_pre_ping` asks each time: a third of what a busy worker says to the database.
-        if time.monotonic() - record.info.get(_IDLE_SINCE, math.inf) < _TRUSTED_SECONDS:
+        idle = time.monotonic() - record.info.get(_IDLE_SINCE, math.inf)
+        if idle < _TRUSTED_SECONDS and not _has_heard(connection):
             return
         try:
             engine.dialect.do_ping(connection)
@@ -172,17 +177,40 @@ def _connect_postgres(
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         options = connection.get_execution_options()
-        said = []
-        if options.get("relaxed"):
-            said.append("SET LOCAL synchronous_commit TO off")
-        if options.get("immediate"):
+        connection.info.pop(_BEGAN_AT, None)
+        if not options.get("immediate"):
+            return
+        # In one message, since a busy worker's time goes into waiting for answers: the connection has autocommit, so
+        # that psycopg does not begin by itself; its commit and rollback end any transaction there is.
+        said = [
+            "BEGIN",
+            f"SET LOCAL synchronous_commit TO {'off' if options.get('relaxed') else 'on'}",
             # Whoever is stopped, or loses its host, while it holds the lock loses it; nobody waits for it for ever.
-            said.append("SET LOCAL idle_in_transaction_session_timeout = '10s'; SET LOCAL lock_timeout = '30s'")
-            said.append(f"SELECT pg_advisory_xact_lock({_WRITE_LOCK})")
-        if said:
-            connection.exec_driver_sql("; ".join(said))
+            "SET LOCAL idle_in_transaction_session_timeout = '10s'",
+            "SET LOCAL lock_timeout = '30s'",
+            f"SELECT pg_advisory_xact_lock({_WRITE_LOCK})",
+            "SELECT clock_timestamp()",
+        ]
+        try:
+            answers = driver(connection).execute("; ".join(said))
+            while answers.nextset():
+                pass
+            (connection.info[_BEGAN_AT],) = answers.fetchone()
+        except engine.dialect.loaded_dbapi.Error as error:
+            if engine.dialect.is_disconnect(error, driver(connection), None):
+                connection.invalidate(error)
+            raise
 
     return engine
+
+
+def _has_heard(connection: Any) -> bool:
+    """Whether a server that was asked nothing has said something to an idle connection: that it ends, as a rule."""
+    if connection.closed:
+        return True
+    poller = poll()
+    poller.register(connection.fileno(), POLLIN)
+    return bool(poller.poll(0))
 
 
 def reading(engine: Engine) -> Engine:
@@ -199,7 +227,7 @@ def writing(engine: Engine) -> Engine:
 
     On SQLite they take its write lock first, on PostgreSQL an advisory lock of the service's own.
     """
-    return engine.execution_options(immediate=True)
+    return engine.execution_options(immediate=True, **_beginning_by_hand(engine))
 
 
 def noting(engine: Engine) -> Engine:
@@ -207,7 +235,11 @@ def noting(engine: Engine) -> Engine:
 
     Commits keep their order all the same, and a killed process loses nothing.
     """
-    return engine.execution_options(immediate=True, relaxed=True)
+    return engine.execution_options(immediate=True, relaxed=True, **_beginning_by_hand(engine))
+
+
+def _beginning_by_hand(engine: Engine) -> dict[str, Any]:
+    return {"isolation_level": "AUTOCOMMIT"} if engine.dialect.name == "postgresql" else {}
 
 
 def merging(engine: Engine) -> Engine:

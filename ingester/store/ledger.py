@@ -278,19 +278,13 @@ class Ledger:
         with self.reading() as session:
             return list(session.exec(statement))
 
-    def held_before(self, job: Import) -> str | None:
-        """The short id of the held import that keeps `job` waiting, if there is one: its line goes on after it."""
-        statement = select(Import.short_id).where(*_line_of(job), Import.status == Status.NEEDS_ATTENTION).limit(1)
-        with self.reading() as session:
-            return session.exec(statement).first()
-
     def applied_before(self, job: Import, name: str | None = None) -> tuple[Import, Drop] | None:
         """The last import before `job` in its line that may have changed records; `name`: of a file called so."""
         statement = (
             select(Import, Drop)
             .join(Drop, col(Import.drop_id) == col(Drop.id))
             .where(
-                *_line_of(job),
+                *_is_in_line_of(job),
                 col(Import.sequence) < job.sequence,
                 col(Import.dry_run).is_(False),
                 col(Import.outcome).in_((Outcome.ACCEPTED, Outcome.PARTIAL)),
@@ -308,7 +302,7 @@ class Ledger:
         statement = (
             select(Import, Drop)
             .join(Drop, col(Import.drop_id) == col(Drop.id))
-            .where(*_line_of(job), Import.status == Status.QUEUED)
+            .where(*_is_in_line_of(job), Import.status == Status.QUEUED)
             .order_by(col(Import.sequence))
         )
         with self.reading() as session:
@@ -362,7 +356,7 @@ def _put_off(session: Session, tenant: str, landed_at: datetime) -> None:
         session.exec(update(Import).where(*settling, *early).values(due_at=landed_at + rest))
 
 
-def _line_of(job: Import) -> tuple[bool, ...]:
+def _is_in_line_of(job: Import) -> tuple[bool, ...]:
     """Conditions that hold for the imports of one (tenant, entity, source), which run one at a time."""
     return (
         Import.tenant == job.tenant,

@@ -23,9 +23,13 @@ def take(connection: Connection, entity: Entity, scope: Scope, action: Action) -
     """
     if not is_postgres(connection):
         return
-    for name, exclusive in sorted(_locks(entity, scope, action).items()):
-        function = "pg_advisory_xact_lock" if exclusive else "pg_advisory_xact_lock_shared"
-        connection.execute(text(f"SELECT {function}(hashtextextended(:name, 0))"), {"name": name})
+    locks = sorted(_locks(entity, scope, action).items())
+    # PostgreSQL takes them from left to right.
+    taken = ", ".join(
+        f"pg_advisory_xact_lock{'' if exclusive else '_shared'}(hashtextextended(:name_{number}, 0))"
+        for number, (_, exclusive) in enumerate(locks)
+    )
+    connection.execute(text(f"SELECT {taken}"), {f"name_{number}": name for number, (name, _) in enumerate(locks)})
 
 
 def _locks(entity: Entity, scope: Scope, action: Action) -> dict[str, bool]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -66,6 +66,12 @@ class Tenants:
         with self._ledger.reading() as session:
             tenant = session.get(Tenant, name)
             return tenant if tenant is not None and tenant.removed_at is None else None
+
+    def ever(self, name: str) -> Tenant:
+        """A tenant that there is or was; UsageError if there never was one of that name."""
+        with self._ledger.reading() as session:
+            tenant = session.get(Tenant, name)
+            return tenant if tenant is not None else known_tenant(session, name)
 
     def all(self) -> Sequence[Tenant]:
         """Every tenant, by name."""
@@ -194,6 +200,17 @@ class Tenants:
                     fix=f"Remove it first: ingester feed remove {feed.tenant} {feed.name}",
                 )
             session.add(feed)
+
+    def with_feeds(self, names: Collection[str]) -> dict[str, tuple[Tenant, Sequence[Feed]]]:
+        """Those of these tenants that there are, each with its feeds in the order in which they are matched."""
+        those = select(Tenant).where(col(Tenant.name).in_(names), col(Tenant.removed_at).is_(None))
+        theirs = select(Feed).where(col(Feed.tenant).in_(names)).order_by(col(Feed.id))
+        with self._ledger.reading() as session:
+            found = {tenant.name: (tenant, list[Feed]()) for tenant in session.exec(those)}
+            for feed in session.exec(theirs):
+                if feed.tenant in found:
+                    found[feed.tenant][1].append(feed)
+        return {name: (tenant, feeds) for name, (tenant, feeds) in found.items()}
 
     def feeds(self, name: str) -> Sequence[Feed]:
         """A tenant's feeds, in the order in which they are matched."""

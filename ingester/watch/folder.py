@@ -1,8 +1,8 @@
 """The folder watch: files that local processes, or other machines over a mount, put into tenants' physical inboxes.
 
 Events are hints that shorten the wait; a regular look at every inbox is the truth. `inbox.py` knows what lies in one
-and when it is complete, `taking.py` takes it; this is the thread between them, which takes a slice of each inbox at a
-time, so that nobody's burst keeps others waiting.
+and when it is complete, `taking.py` takes it; this is the thread between them, which takes a slice of each inbox in
+turn, so that nobody's burst keeps others waiting, and what many inboxes have together.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import math
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import structlog
@@ -28,12 +28,12 @@ from ingester.watch.event import Hints
 from ingester.watch.inbox import TICK, Inbox, Rule, Waiting
 from ingester.watch.lying import LYING_SECONDS, Lying
 from ingester.watch.mount import is_on, network_mounts
-from ingester.watch.taking import Candidate, Result, Taking
+from ingester.watch.taking import Candidate, Flight, Result, Taking
 from ingester.watch.tree import Place
 
 log = structlog.get_logger()
 
-#: Files of one inbox taken together; the intake commits as many at once.
+#: Files of one inbox, or of several, taken together; the intake commits as many at once.
 _SLICE = 256
 #: Larger files are copied by a thread of their own, one after the other, while the others go on.
 _LARGE = 64 * 2**20
@@ -141,9 +141,7 @@ class FolderWatch:
         for inbox in self._inboxes.values():
             if inbox.scan_at <= at:
                 self._look(inbox, at)
-        for inbox in self._inboxes.values():
-            if inbox.waiting and (files := inbox.ready(at, _SLICE)):
-                self._take(inbox, files)
+        self._take((inbox, inbox.ready(at, _SLICE)) for inbox in self._inboxes.values() if inbox.waiting)
         if at >= self._lying_at:
             self._lying_at = at + LYING_SECONDS
             self._lying.sweep(self._inboxes.values(), now())
@@ -216,31 +214,50 @@ class FolderWatch:
 
     # --- taking --------------------------------------------------------------------------------------------------
 
-    def _take(self, inbox: Inbox, files: Sequence[tuple[Place, Waiting]]) -> None:
-        small = [self._candidate(inbox, place, file) for place, file in files if file.facts[1] < _LARGE]
-        for place, file in files:
-            if file.facts[1] >= _LARGE:
-                file.busy = True
-                self._large.submit(self._take_large, inbox, self._candidate(inbox, place, file))
-        if small:
-            self._settle(inbox, self._taken(inbox, small), time.monotonic())
+    def _take(self, ready: Iterable[tuple[Inbox, Sequence[tuple[Place, Waiting]]]]) -> None:
+        """Take what is ready, of many inboxes together: what lands together is made durable together."""
+        flights: list[tuple[Inbox, Flight]] = []
+        number = 0
+        for inbox, files in ready:
+            for place, file in files:
+                if file.facts[1] >= _LARGE:
+                    file.busy = True
+                    self._large.submit(self._take_large, inbox, self._candidate(inbox, place, file))
+            small = [self._candidate(inbox, place, file) for place, file in files if file.facts[1] < _LARGE]
+            if small:
+                flights.append((inbox, self._submitted(inbox, small)))
+                number += len(small)
+            if number >= _SLICE:
+                self._land(flights)
+                flights, number = [], 0
+        self._land(flights)
+
+    def _land(self, flights: Sequence[tuple[Inbox, Flight]]) -> None:
+        for inbox, flight in flights:
+            self._settle(inbox, self._landed(flight), time.monotonic())
 
     def _take_large(self, inbox: Inbox, candidate: Candidate) -> None:
-        self._finished.put((inbox, self._taken(inbox, [candidate])))
+        self._finished.put((inbox, self._landed(self._submitted(inbox, [candidate]))))
         self._hints.something.set()
 
     def _candidate(self, inbox: Inbox, place: Place, file: Waiting) -> Candidate:
         by_marker = file.rule is CompleteOn.MARKER
         return Candidate(place, file.facts, file.uncertain, by_marker, by_marker and inbox.is_awaited(place))
 
-    def _taken(self, inbox: Inbox, candidates: Sequence[Candidate]) -> list[Result]:
+    def _submitted(self, inbox: Inbox, candidates: Sequence[Candidate]) -> Flight:
         def scruple(place: Place, written: bool | None) -> float | None:
             return inbox.until(inbox.waiting[place], time.monotonic(), written=written)
 
         try:
-            return self._taking.take(inbox.tenant, inbox.root, candidates, scruple, local=not inbox.remote)
+            return self._taking.submit(inbox.tenant, inbox.root, candidates, scruple, local=not inbox.remote)
         except Exception as error:  # noqa: BLE001 -- one inbox's trouble is not the others'; it is tried again
-            return [Result(each.place, error=error) for each in candidates]
+            return Flight(inbox.root, set(), [], [Result(each.place, error=error) for each in candidates])
+
+    def _landed(self, flight: Flight) -> list[Result]:
+        try:
+            return self._taking.land(flight)
+        except Exception as error:  # noqa: BLE001 -- as above
+            return [Result(each.place, error=error) for each in flight.candidates]
 
     def _settle(self, inbox: Inbox, results: Sequence[Result], at: float) -> None:
         """Remember what became of files."""

@@ -67,6 +67,21 @@ class Result:
 Scruple = Callable[[Place, bool | None], float | None]
 
 
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """Files of one inbox that were handed over, and what became of those that were not."""
+
+    root: Path
+    landed: set[Candidate]
+    submitted: list[tuple[Candidate, Future[str], Path]]
+    results: list[Result]
+
+    @property
+    def candidates(self) -> list[Candidate]:
+        """The files of which nobody has said yet what became of them."""
+        return [*self.landed, *(each for each, _, _ in self.submitted)]
+
+
 class Taking:
     """Takes files out of the inbox of one tenant after the other."""
 
@@ -78,32 +93,35 @@ class Taking:
         self._directory = directory
         self._marker_suffixes = marker_suffixes
 
-    def take(
+    def submit(
         self, tenant: str, root: Path, candidates: Sequence[Candidate], scruple: Scruple, *, local: bool = True
-    ) -> list[Result]:
-        """Land these files and remove them; what became of each. `local`: whether the kernel knows all who write."""
-        landed = self._landed_before(tenant, candidates)
-        results: list[Result] = []
-        in_flight: list[tuple[Candidate, Future[str], Path]] = []
+    ) -> Flight:
+        """Hand these files over to land, without waiting for it. `local`: whether the kernel knows all who write."""
+        flight = Flight(root, self._landed_before(tenant, candidates), [], [])
         for folder, group in groupby(sorted(candidates, key=_folder_of), key=_folder_of):
             files = list(group)
             try:
                 with tree.opened(root, folder) as descriptor:
                     for each in files:
-                        if each in landed:
+                        if each in flight.landed:
                             continue
                         if each.unmarked:
                             # Only if it had landed before would it be taken: away.
-                            results.append(Result(each.place))
+                            flight.results.append(Result(each.place))
                             continue
                         submitted = self._submit(tenant, each, descriptor, scruple, local=local)
                         if isinstance(submitted, Result):
-                            results.append(submitted)
+                            flight.results.append(submitted)
                         else:
-                            in_flight.append((each, *submitted))
+                            flight.submitted.append((each, *submitted))
             except (FileNotFoundError, NotADirectoryError):
-                results += [Result(each.place, gone=True) for each in files]
-        for each, answer, copy in in_flight:
+                flight.results.extend(Result(each.place, gone=True) for each in files)
+        return flight
+
+    def land(self, flight: Flight) -> list[Result]:
+        """Wait until the files have landed, and remove them where they were; what became of each."""
+        landed, results = flight.landed, flight.results
+        for each, answer, copy in flight.submitted:
             try:
                 answer.result()
                 landed.add(each)
@@ -114,7 +132,7 @@ class Taking:
         if landed:
             fault.point("taking.landed")
         for folder, group in groupby(sorted(landed, key=_folder_of), key=_folder_of):
-            results += self._take_away(root, folder, list(group))
+            results += self._take_away(flight.root, folder, list(group))
         return results
 
     def _landed_before(self, tenant: str, candidates: Sequence[Candidate]) -> set[Candidate]:

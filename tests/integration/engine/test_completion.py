@@ -320,15 +320,15 @@ def test_a_large_file_keeps_nobody_waiting(
     monkeypatch.setattr("ingester.watch.folder._LARGE", 1000)
     large, go_on = threading.Event(), threading.Event()
     watch = watching()
-    taken = watch._taking.take
+    submit = watch._taking.submit
 
     def slowly(tenant: str, root: Path, candidates: Any, *arguments: Any, **words: Any) -> Any:
         if candidates[0].facts[1] >= 1000:
             large.set()
             go_on.wait(10)
-        return taken(tenant, root, candidates, *arguments, **words)
+        return submit(tenant, root, candidates, *arguments, **words)
 
-    monkeypatch.setattr(watch._taking, "take", slowly)
+    monkeypatch.setattr(watch._taking, "submit", slowly)
     (inbox / "items_large.csv").write_text("external_id,label\n" + "".join(f"k{i},x\n" for i in range(500)))
     large.wait(10)
     (inbox / "items.csv").write_text(ITEMS)

@@ -1,0 +1,196 @@
+"""Whose turn it is: which import starts next, and why another one that waits does not.
+
+Imports of one (tenant, entity, source), a line, run one at a time as they landed; a tenant's parents go before its
+children, then what has priority. Tenants take turns by their weights (stride scheduling: Waldspurger and Weihl, 1995).
+What is paused, not due yet or over a limit waits. Statements only; who may write is the caller's to see to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import BindParameter, and_, bindparam, case, func, or_
+from sqlmodel import Session, col, select
+
+from ingester.domain.status import Status
+from ingester.store.ledger_tables import Feed, Import, Tenant
+
+_UNFINISHED = (Status.QUEUED, Status.PROCESSING, Status.NEEDS_ATTENTION)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A tenant that has something to do. Who has the lowest value is next."""
+
+    tenant: str
+    value: float
+    weight: int
+    timezone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The import that a line waits for: the one that runs, or the first."""
+
+    job: Import
+    is_paused: bool
+
+
+# Statements of a claim, built once: to build them takes longer than to run them.
+_WAITING = (
+    select(Import.tenant, func.min(Import.sequence).label("first"))
+    .where(Import.status == Status.QUEUED, col(Import.due_at) <= bindparam("at"))
+    .group_by(Import.tenant)
+    .subquery()
+)
+_RUNNING = (
+    select(Import.tenant, func.count().label("number"))
+    .where(Import.status == Status.PROCESSING)
+    .group_by(Import.tenant)
+    .subquery()
+)
+_RUNNING_OF_ALL = select(func.count()).where(Import.status == Status.PROCESSING).scalar_subquery()
+#: Whoever was idle goes on where the others are, rather than to make up for turns that it had no use for.
+_REACHED = select(func.coalesce(func.max(Tenant.turn - 1.0 / Tenant.weight), 0.0)).scalar_subquery()
+_VALUE = case((col(Tenant.turn) > _REACHED, col(Tenant.turn)), else_=_REACHED).label("value")
+_IN_TURN = (
+    select(Tenant.name, _VALUE, Tenant.weight, Tenant.timezone)
+    .join(_WAITING, _WAITING.c.tenant == col(Tenant.name))
+    .outerjoin(_RUNNING, _RUNNING.c.tenant == col(Tenant.name))
+    .where(
+        col(Tenant.paused_at).is_(None),
+        or_(col(Tenant.concurrency).is_(None), func.coalesce(_RUNNING.c.number, 0) < col(Tenant.concurrency)),
+        bindparam("at_once") > _RUNNING_OF_ALL,
+    )
+    .order_by(_VALUE, col(Tenant.served_at).nulls_first(), _WAITING.c.first)
+    .limit(bindparam("size"))
+    .offset(bindparam("before"))
+)
+_TENANTS: BindParameter[str] = bindparam("tenants", expanding=True)
+_HEADS = (
+    select(Import, Feed.paused_at)
+    .outerjoin(Feed, and_(col(Feed.tenant) == Import.tenant, col(Feed.name) == Import.feed))
+    .where(
+        col(Import.sequence).in_(
+            # One that runs, else the first: what is retried landed before others of its line, one of which may run.
+            select(
+                func.coalesce(
+                    func.min(case((col(Import.status) == Status.PROCESSING, col(Import.sequence)))),
+                    func.min(Import.sequence),
+                )
+            )
+            .where(col(Import.tenant).in_(_TENANTS), col(Import.status).in_(_UNFINISHED))
+            .group_by(col(Import.tenant), col(Import.catalogue), col(Import.entity), col(Import.source))
+        )
+    )
+)
+#: How many tenants are looked at together: one, as the first is nearly always served, then more and more.
+_FIRST_GROUP, _LARGEST_GROUP = 1, 256
+_ANY_NUMBER = 1 << 30
+
+
+def next_(session: Session, at: datetime, at_once: int | None) -> tuple[Turn, Import] | None:
+    """Who is served next, and the import of theirs that nothing keeps waiting; None if there is none.
+
+    `at_once` is how many imports may run at one time, of all tenants; None: any number.
+    """
+    size, before = _FIRST_GROUP, 0
+    at_once = _ANY_NUMBER if at_once is None else at_once
+    while True:
+        asked = {"at": at, "at_once": at_once, "size": size, "before": before}
+        turns = [Turn(*found) for found in session.exec(_IN_TURN, params=asked)]
+        if not turns:
+            return None
+        heads = _heads(session, [turn.tenant for turn in turns])
+        for turn in turns:
+            # Those of a tenant may have ended between the two questions.
+            first = _next_of(heads.get(turn.tenant, ()), at)
+            if first is not None:
+                return turn, first
+        before += size
+        size = min(size * 16, _LARGEST_GROUP)
+
+
+def _heads(session: Session, tenants: Collection[str]) -> Mapping[str, Sequence[Head]]:
+    """What the lines of some tenants wait for, by tenant."""
+    found: dict[str, list[Head]] = {}
+    for job, paused_at in session.exec(_HEADS, params={"tenants": list(tenants)}):
+        found.setdefault(job.tenant, []).append(Head(job, paused_at is not None))
+    return found
+
+
+def _next_of(heads: Sequence[Head], at: datetime) -> Import | None:
+    """A tenant's first import that neither its own line, a parent, nor its feed keeps waiting."""
+    busy = {_type(head.job) for head in heads if _keeps_children_waiting(head.job, at)}
+    for head in sorted(heads, key=lambda each: (-each.job.priority, each.job.rank, each.job.sequence)):
+        job = head.job
+        may_start = job.status is Status.QUEUED and job.due_at <= at and not head.is_paused
+        if may_start and not busy.intersection(job.ancestors):
+            return job
+    return None
+
+
+def _keeps_children_waiting(job: Import, at: datetime) -> bool:
+    """A parent that runs, that is due, or that is to be tried again; not one whose window is yet to open."""
+    return job.status is Status.PROCESSING or (job.status is Status.QUEUED and (job.due_at <= at or job.attempts > 0))
+
+
+def _type(job: Import) -> str:
+    return f"{job.catalogue}.{job.entity}"
+
+
+def _line(job: Import) -> tuple[str, str | None, str | None, str | None]:
+    """What imports that run one at a time, in the order in which they landed, have in common."""
+    return (job.tenant, job.catalogue, job.entity, job.source)
+
+
+# --- why another one does not -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """What keeps an import from starting: a notice's code, and what its message says."""
+
+    reason: str
+    expected: str
+    #: Whether it may last: until a moment to come, or until somebody does something.
+    lasting: bool = True
+
+
+def waits(session: Session, jobs: Iterable[Import], at: datetime) -> dict[str, Wait]:
+    """What keeps each of these imports from starting, by id; nothing of those that only wait for a worker."""
+    queued = [job for job in jobs if job.status is Status.QUEUED]
+    names = sorted({job.tenant for job in queued})
+    if not names:
+        return {}
+    tenants = {each.name: each for each in session.exec(select(Tenant).where(col(Tenant.name).in_(names)))}
+    resting = select(Feed.tenant, Feed.name).where(col(Feed.tenant).in_(names), col(Feed.paused_at).is_not(None))
+    paused = set(session.exec(resting).all())
+    heads = _heads(session, names)
+    found = {}
+    for job in queued:
+        why = _wait(job, tenants[job.tenant], (job.tenant, job.feed or "") in paused, heads.get(job.tenant, ()), at)
+        if why is not None:
+            found[job.id] = why
+    return found
+
+
+def _wait(job: Import, tenant: Tenant, is_feed_paused: bool, heads: Sequence[Head], at: datetime) -> Wait | None:
+    first = next((head.job for head in heads if _line(head.job) == _line(job)), job)
+    if first.status is Status.NEEDS_ATTENTION:
+        return Wait("waits_for_decision", first.short_id)
+    if tenant.paused_at is not None:
+        return Wait("waits_for_resumption", f"'{tenant.name}'")
+    if is_feed_paused:
+        return Wait("waits_for_resumption", f"feed '{job.feed}'")
+    if job.due_at > at:
+        return Wait("waits_for_its_time", f"{job.due_at.astimezone(ZoneInfo(tenant.timezone)):%Y-%m-%d %H:%M:%S %Z}")
+    if first.id != job.id:
+        return Wait("waits_for_its_turn", first.short_id, lasting=False)
+    for head in heads:
+        if _type(head.job) in job.ancestors and _keeps_children_waiting(head.job, at):
+            return Wait("waits_for_its_turn", head.job.short_id, lasting=False)
+    return None
