@@ -38,8 +38,8 @@ The map, in the order in which a file meets the parts::
     arrow_alone.py  keeps pandas out of processes that see no frames
 
 Imports point one way, and CI checks it: cli → (service, doctor) → (watch, schedule, workforce, monitor) → worker →
-(pipeline, intake, decision, recovery, tenancy, retention) → (phases, routing, feed, queue, wake) → turn → outbox → spill →
-consequence → expectation → alert → notify → store → (formats, checks) → ruleset → domain. `sftp_server` imports nothing
-of this package; only `watch`, `service` and `doctor` import it. Arrow loads under the worker and the one-shot commands
-only, boto3 where there are S3 inboxes, so that a listener stays small.
+(pipeline, intake, decision, recovery, tenancy, retention) → (phases, routing, feed, queue, wake) → turn → outbox →
+spill → consequence → expectation → alert → notify → store → (formats, checks) → ruleset → domain. `sftp_server` imports
+nothing of this package; only `watch`, `service` and `doctor` import it. Arrow loads under the worker and the one-shot
+commands only, boto3 where there are S3 inboxes, so that a listener stays small.
 """

@@ -48,10 +48,13 @@ class Decisions:
 
     def route_again(self, job: Import, drop: Drop, router: Router, tenant: Tenant, feeds: Sequence[Feed]) -> None:
         """Match a file whose type nobody knew to the feeds and rules that there are now, and queue it."""
+        if job.status is not Status.FAILED or job.entity is not None:
+            raise UsageError(f"import {job.short_id} is {job.status}", fix="Only what nobody knew is matched again.")
         self._refuse_removed(job, drop)
         was = job.status
-        router.apply(router.route(tenant, feeds, drop.folder, drop.name), job, now())
-        if job.entity is None:
+        route = router.route(tenant, feeds, drop.folder, drop.name)
+        router.apply(route, job, now())
+        if route.entity is None:
             raise UsageError(
                 f"import {job.short_id} still has no type: {job.message}",
                 fix=f"Add a feed for it: ingester feed add {job.tenant} NAME --pattern … --entity …",

@@ -135,6 +135,33 @@ def declare(**words: Any) -> Declared:
         raise UsageError("; ".join(_mistakes(error))) from None
 
 
+def amended(feed: Feed, assignments: Iterable[str]) -> Declared:
+    """A feed with some of its words changed, each as `word=value`; UsageError names every wrong one.
+
+    An empty value takes a word back. What it expects is told by `expects.by` and the like, several days by commas.
+    """
+    words = feed.model_dump(mode="json", include=set(WORDS))
+    expects = dict(words.pop("expects") or {})
+    for each in assignments:
+        word, equals, value = each.partition("=")
+        part = word.removeprefix("expects.")
+        known = part in Expects.model_fields if part != word else word in WORDS and word not in ("name", "expects")
+        if not equals or not known:
+            raise UsageError(
+                f"'{each}' changes no word of a feed",
+                fix=f"Say WORD=VALUE for one of {', '.join((*WORDS[1:-2], WORDS[-1]))}, "
+                f"{', '.join(f'expects.{name}' for name in Expects.model_fields)}.",
+            )
+        said = expects if part != word else words
+        if not value:
+            said.pop(part, None)
+        else:
+            said[part] = value.split(",") if part == "blackout" else value
+        if word == "entity":
+            words.pop("catalogue", None)  # one of that name may be another's
+    return declare(**words, expects=expects or None)
+
+
 def read(path: Path) -> tuple[str | None, list[Declared]]:
     """The tenant that a YAML or TOML file names, if any, and its feeds in order; UsageError names every mistake.
 

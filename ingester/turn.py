@@ -12,13 +12,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import BindParameter, and_, bindparam, case, func, or_
+from sqlalchemy import BindParameter, and_, bindparam, case, exists, func, or_
 from sqlmodel import Session, col, select
 
 from ingester.domain.status import Status
 from ingester.store.ledger_tables import Feed, Import, Tenant
 
 _UNFINISHED = (Status.QUEUED, Status.PROCESSING, Status.NEEDS_ATTENTION)
+
+
+#: Whether an import's tenant or feed is paused.
+PAUSED = exists().where(col(Tenant.name) == col(Import.tenant), col(Tenant.paused_at).is_not(None)) | exists().where(
+    col(Feed.tenant) == col(Import.tenant), col(Feed.name) == col(Import.feed), col(Feed.paused_at).is_not(None)
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -160,6 +161,32 @@ def add(
     typer.echo(f"feed '{name}' of '{tenant}' takes {pattern} as {said['catalogue']}.{said['entity']} ({action})")
 
 
+@app.command(
+    "set",
+    epilog="Examples: `ingester feed set acme crm schedule='30 2 * * *' settle_seconds=10m` · "
+    "`ingester feed set acme crm expects.by=02:30 expects.days=mon-fri` · `ingester feed set acme crm source=`. "
+    "Its words are those that `ingester feed show T NAME` prints.",
+)
+def set_words(
+    tenant: _Tenant,
+    name: _Name,
+    words: Annotated[list[str], typer.Argument(metavar="WORD=VALUE…", help="What it is to say; empty: the default.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change, but change nothing.")] = False,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Change what a feed says. Imports that have landed already keep what it said then."""
+    from ingester.feed import amended, changes
+
+    with opened(data_dir) as site:
+        before = site.tenants.feed(tenant, name)
+        feed = amended(before, words).feed(site.tenants.get(tenant), site.rules)
+        if not dry_run:
+            before = site.tenants.change_feed(feed)
+        found = changes([before], [feed])
+    _tell_changes(tenant, found, f"feed '{name}' of '{tenant}' says so already", dry_run=dry_run, as_json=as_json)
+
+
 @app.command("list")
 def list_feeds(tenant: _Tenant, data_dir: DataDir = None, as_json: Json = False) -> None:
     """List a tenant's feeds in the order in which they are matched."""
@@ -251,15 +278,19 @@ def apply(
         feeds = resolved(declared, site.tenants.get(wanted), site.rules)
         before = site.tenants.feeds(wanted) if dry_run else site.tenants.replace_feeds(wanted, feeds)
         found = changes(before, feeds)
+    _tell_changes(wanted, found, f"the feeds of '{wanted}' are as {file.name} says", dry_run=dry_run, as_json=as_json)
+
+
+def _tell_changes(tenant: str, found: Sequence[Change], none: str, *, dry_run: bool, as_json: bool) -> None:
     if as_json:
-        print_json({"tenant": wanted, "dry_run": dry_run, "changes": [_described(change) for change in found]})
+        print_json({"tenant": tenant, "dry_run": dry_run, "changes": [_described(change) for change in found]})
         return
     for change in found:
         typer.echo(f"feed '{change.feed}' {'would be ' if dry_run else ''}{change.kind}")
         for word, (old, new) in change.words.items():
             typer.echo(f"  {word}: {_shown(old)} -> {_shown(new)}")
     if not found:
-        typer.echo(f"the feeds of '{wanted}' are as {file.name} says")
+        typer.echo(none)
 
 
 def _said(feed: Feed) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ingester.cli.options import DataDir, Json, opened, print_json, print_table
+from ingester.cli.summary import counted
 from ingester.domain.errors import UsageError
 from ingester.domain.status import Status
 from ingester.outbox import name as outbox_name
@@ -73,8 +74,8 @@ def show(import_id: _Id, data_dir: DataDir = None, as_json: Json = False) -> Non
     for key in ("id", "tenant", "feed", "entity_type", "source", "action", "status", "outcome", "reason", "message"):
         typer.echo(f"{key}: {document[key] if document[key] is not None else '-'}")
     if document["stats"] is not None:
-        counts = (f"{name} {number:,}" for name, number in document["stats"].items() if number is not None)
-        typer.echo(f"rows: {', '.join(counts)}")
+        for line in counted(document["stats"], dry_run=job.dry_run):
+            typer.echo(f"rows: {line}")
     typer.echo(f"file: {drop.name}, {drop.size:,} bytes, sha256 {drop.sha256}, by {drop.origin}")
     for attempt in document["attempts"]:
         said = f" ({attempt['error']})" if attempt["error"] else ""

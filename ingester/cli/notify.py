@@ -116,6 +116,8 @@ def list_targets(
     with opened(data_dir) as site:
         targets = Targets(site.ledger)
         found = [_said(targets, target) for target in targets.all(tenant)]
+        if tenant is not None and not found:
+            site.tenants.ever(tenant)
     if as_json:
         print_json(found)
         return
@@ -153,6 +155,8 @@ def log(
 
     with opened(data_dir) as site:
         rows = Targets(site.ledger).told(tenant, None if state is None else State(state), limit)
+        if tenant is not None and not rows:
+            site.tenants.ever(tenant)
     found = [
         {
             "id": notification.id,

@@ -162,12 +162,14 @@ def log(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """List what was removed, when, and why; also of customers that are gone."""
+    """List what was removed, when, and why, and what was decided about keeping; also of customers that are gone."""
     from ingester.outbox import status
     from ingester.store.retention import Retention
 
     with opened(data_dir) as site:
         removals = Retention(site.ledger, site.settings.retention).removals(tenant, limit)
+        if tenant is not None and not removals:
+            site.tenants.ever(tenant)
     if as_json:
         print_json([each.model_dump(mode="json", exclude={"id"}) for each in removals])
         return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,21 @@ def exit_code(document: Mapping[str, Any]) -> int:
     return _FAILED if document["status"] in ("failed", "timed_out") else _STOPPED
 
 
+def counted(stats: Mapping[str, Any], *, dry_run: bool) -> Iterator[str]:
+    """What became of the rows of an import, in a line or two."""
+    yield (
+        f"{stats['total_rows']:,} rows: {stats['valid_rows']:,} valid, {stats['error_rows']:,} wrong, "
+        f"{stats['duplicate_rows']:,} duplicate"
+    )
+    done = ", ".join(
+        f"{stats[count]:,} {word}"
+        for count, word in _DONE.items()
+        if stats[count] or (stats[count] is not None and word in _ALWAYS_SAID)
+    )
+    if done:
+        yield done + (" (predicted)" if dry_run else "")
+
+
 def print_summary(document: Mapping[str, Any], folder: Path | None = None) -> None:
     """A few lines: how it ended, the counts, the first errors and where the files are."""
     ended = document["outcome"] or document["reason"] or ""
@@ -34,17 +49,8 @@ def print_summary(document: Mapping[str, Any], folder: Path | None = None) -> No
         typer.echo(f"  {document['message']}")
     stats = document["stats"]
     if stats is not None:
-        typer.echo(
-            f"  {stats['total_rows']:,} rows: {stats['valid_rows']:,} valid, {stats['error_rows']:,} wrong, "
-            f"{stats['duplicate_rows']:,} duplicate"
-        )
-        done = ", ".join(
-            f"{stats[count]:,} {word}"
-            for count, word in _DONE.items()
-            if stats[count] or (stats[count] is not None and word in _ALWAYS_SAID)
-        )
-        if done:
-            typer.echo(f"  {done}" + (" (predicted)" if document["dry_run"] else ""))
+        for line in counted(stats, dry_run=document["dry_run"]):
+            typer.echo(f"  {line}")
     for count in document["counts"]:
         field = f" {count['field']}" if count["field"] else ""
         typer.echo(f"  {count['rows']:,} x {count['severity']} {count['code']}{field}")

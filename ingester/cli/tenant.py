@@ -51,8 +51,17 @@ def list_tenants(data_dir: DataDir = None, as_json: Json = False) -> None:
         print_json(found)
         return
     print_table(
-        ("tenant", "catalogues", "timezone", "keys"),
-        [(each["name"], ", ".join(each["catalogues"]), each["timezone"], str(len(each["keys"]))) for each in found],
+        ("tenant", "catalogues", "timezone", "keys", "starts"),
+        [
+            (
+                each["name"],
+                ", ".join(each["catalogues"]),
+                each["timezone"],
+                str(len(each["keys"])),
+                "" if each["paused_at"] is None else "paused",
+            )
+            for each in found
+        ],
     )
 
 

@@ -42,6 +42,7 @@ CHECKS: tuple[Check, ...] = (
     service.sftp,
     service.health,
     queue.queue,
+    queue.pauses,
     queue.holds,
     queue.alerts,
     bucket.s3_inboxes,

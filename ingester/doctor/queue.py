@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from sqlalchemy import exists
 from sqlmodel import col, func, select
 
 from ingester import alert, turn
@@ -17,10 +16,6 @@ from ingester.store.ledger_tables import Feed, Import, Tenant
 
 _STUCK = timedelta(hours=1)
 _UNDECIDED = timedelta(days=1)
-#: Whether an import's tenant or feed is paused.
-_PAUSED = exists().where(col(Tenant.name) == col(Import.tenant), col(Tenant.paused_at).is_not(None)) | exists().where(
-    col(Feed.tenant) == col(Import.tenant), col(Feed.name) == col(Import.feed), col(Feed.paused_at).is_not(None)
-)
 
 
 def queue(subject: Subject) -> Iterator[Finding]:
@@ -30,7 +25,7 @@ def queue(subject: Subject) -> Iterator[Finding]:
     at = subject.now()
     longest = (
         select(Import)
-        .where(col(Import.status) == Status.QUEUED, col(Import.due_at) < at - _STUCK, ~_PAUSED)
+        .where(col(Import.status) == Status.QUEUED, col(Import.due_at) < at - _STUCK, ~turn.PAUSED)
         .order_by(col(Import.due_at))
         .limit(1)
     )
@@ -57,6 +52,39 @@ def queue(subject: Subject) -> Iterator[Finding]:
         yield warning(f"{since}: {notice.message(wait.reason, expected=wait.expected)}", "Resume it, or wait for it.")
     else:
         yield wrong(f"{since}, and no worker works", "Start the service again; if it waits on, its log says why.")
+
+
+def pauses(subject: Subject) -> Iterator[Finding]:
+    """Whether somebody forgot to resume what was paused."""
+    if subject.ledger is None:
+        return
+    waiting = (col(Import.tenant) == col(Tenant.name), col(Import.status) == Status.QUEUED)
+    ends = subject.now() - _UNDECIDED
+    tenants = select(Tenant.name, Tenant.paused_at, select(func.count()).where(*waiting).scalar_subquery())
+    of_feed = (
+        col(Import.tenant) == col(Feed.tenant),
+        col(Import.feed) == col(Feed.name),
+        col(Import.status) == Status.QUEUED,
+    )
+    feeds = select(Feed.tenant, Feed.name, Feed.paused_at, select(func.count()).where(*of_feed).scalar_subquery())
+    with subject.ledger.reading() as session:
+        paused = [
+            *(
+                (f"customer '{name}'", f"tenant resume {name}", since, number)
+                for name, since, number in session.exec(
+                    tenants.where(col(Tenant.paused_at) < ends, col(Tenant.removed_at).is_(None))
+                )
+            ),
+            *(
+                (f"feed '{name}' of '{tenant}'", f"feed resume {tenant} {name}", since, number)
+                for tenant, name, since, number in session.exec(feeds.where(col(Feed.paused_at) < ends))
+            ),
+        ]
+    for what, command, since, number in paused:
+        if number:
+            yield warning(
+                f"{what} is paused since {since:%Y-%m-%d}, and {number} imports wait", f"`ingester {command}`."
+            )
 
 
 def holds(subject: Subject) -> Iterator[Finding]:

@@ -26,6 +26,7 @@ from ingester.store.database import now
 from ingester.store.ledger import Ledger
 from ingester.store.ledger_tables import Alert, Import, Tenant, Total
 from ingester.store.totals import EVERYBODY, PHASE_BOUNDS, Count
+from ingester.turn import PAUSED
 
 log = structlog.get_logger()
 
@@ -110,7 +111,7 @@ def queue(view: View) -> Iterator[Metric]:
     """What has not ended."""
     shown = view.shown(col(Import.tenant))
     statement = (
-        select(shown, Import.status, func.count(), func.min(Import.due_at))
+        select(shown, Import.status, func.count(), func.min(case((~PAUSED, col(Import.due_at)))))
         .where(col(Import.status).in_(_UNFINISHED))
         .group_by("shown", col(Import.status))
     )
@@ -120,11 +121,13 @@ def queue(view: View) -> Iterator[Metric]:
         labels=["tenant", "status"],
     )
     oldest = GaugeMetricFamily(
-        "ingester_queue_oldest_seconds", "For how long the longest waiting import could have run.", labels=["tenant"]
+        "ingester_queue_oldest_seconds",
+        "For how long the longest waiting import could have run, unless it is paused.",
+        labels=["tenant"],
     )
     for tenant, status, imports, due_at in view.session.exec(statement):
         depth.add_metric([tenant, status], imports)
-        if status is Status.QUEUED:
+        if status is Status.QUEUED and due_at is not None:
             oldest.add_metric([tenant], max(0.0, (view.at - due_at).total_seconds()))
     yield depth
     yield oldest

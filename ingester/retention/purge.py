@@ -79,7 +79,7 @@ class Purge:
     def steps(self, at: datetime | None = None) -> Iterator[str]:
         """Remove everything; after each step the name of what it was about. UsageError under legal hold."""
         at = at or now()
-        self._begin(at)
+        self._begin(at, self.inventory())
         yield "begun"
         for _ in delete_rows(self._store(), self._tenant, _ROWS):
             yield "records"
@@ -98,7 +98,7 @@ class Purge:
         log.info("tenant_purged", tenant=self._tenant)
         yield "tenant"
 
-    def _begin(self, at: datetime) -> None:
+    def _begin(self, at: datetime, found: Inventory) -> None:
         with self._ledger.writing() as session:
             tenant = self._known(session)
             if kept := held(session, self._tenant):
@@ -122,7 +122,16 @@ class Purge:
                 .values(**ended, completed_at=at)
             )
             if tenant.purging_at is None:
-                record(session, tenant=self._tenant, place="tenant", what="purge begun", policy="purge", files=0, at=at)
+                record(
+                    session,
+                    tenant=self._tenant,
+                    place="tenant",
+                    what=f"purge of {found.imports} imports and {sum(found.rows.values())} stored rows begun",
+                    policy="purge",
+                    at=at,
+                    files=found.files,
+                    size=found.size,
+                )
             tenant.removed_at, tenant.purging_at = tenant.removed_at or at, tenant.purging_at or at
             session.add(tenant)
         log.warning("tenant_purge_begun", tenant=self._tenant)

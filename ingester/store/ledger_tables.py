@@ -479,7 +479,7 @@ class LegalHold(LedgerTable, table=True):
 
 
 class Removal(LedgerTable, table=True):
-    """One entry of the record of what was removed. It outlives its tenant, and so refers to nothing."""
+    """One entry of the record of what was removed or decided. It outlives its tenant, and so refers to nothing."""
 
     __tablename__: ClassVar[str] = "removals"
     __table_args__ = (
@@ -489,7 +489,8 @@ class Removal(LedgerTable, table=True):
     )
     id: int | None = Field(default=None, primary_key=True)
     tenant: str
-    #: `archive`, `outbox`, `quarantine`, `history`, `spool`, `inbox`, or `tenant` for a purge.
+    #: `archive`, `outbox`, `quarantine`, `history`, `spool`, `inbox`, or `tenant` for a purge; of what was
+    #: decided `hold` or `periods`.
     place: str
     #: A file's name, or in words what it was.
     what: str

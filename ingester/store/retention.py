@@ -1,4 +1,4 @@
-"""What the ledger says about keeping: a tenant's own periods, legal holds, and the record of what was removed."""
+"""What the ledger says about keeping: a tenant's own periods, legal holds, and the record of what became of both."""
 
 from __future__ import annotations
 
@@ -69,6 +69,9 @@ class Retention:
                 place: days for place, days in {**(row.retention or {}), **words}.items() if place not in default
             }
             session.add(row)
+            said = [f"{place} {Period(days)}" for place, days in words.items()]
+            said += [f"{place} as the service says" for place in default]
+            _decided(session, tenant, "periods", ", ".join(said))
             return row
 
     # --- legal holds ---------------------------------------------------------------------------------------------
@@ -80,6 +83,7 @@ class Retention:
             if _hold(session, tenant, import_id) is not None:
                 raise UsageError(f"{_named(tenant, import_id)} is under legal hold already")
             session.add(LegalHold(tenant=tenant, import_id=import_id, reason=reason, placed_at=at or now()))
+            _decided(session, tenant, "hold", f"placed{f': {reason}' if reason else ''}", import_id, at)
 
     def release(self, tenant: str, import_id: str = "") -> None:
         """Lift a hold; other holds of the same tenant stay."""
@@ -90,6 +94,7 @@ class Retention:
                     f"{_named(tenant, import_id)} is not under legal hold", fix="See `ingester retention show`."
                 )
             session.delete(found)
+            _decided(session, tenant, "hold", "released", import_id)
 
     def holds(self, tenant: str | None = None) -> Sequence[LegalHold]:
         """The holds there are, oldest first."""
@@ -149,6 +154,22 @@ def record(
             policy=policy,
             removed_at=at,
         )
+    )
+
+
+def _decided(
+    session: Session, tenant: str, place: str, what: str, import_id: str = "", at: datetime | None = None
+) -> None:
+    """Add what somebody decided about keeping to the same record, so that it says why something is still there."""
+    record(
+        session,
+        tenant=tenant,
+        place=place,
+        what=what,
+        policy="decision",
+        at=at or now(),
+        files=0,
+        import_id=import_id or None,
     )
 
 

@@ -238,6 +238,17 @@ class Tenants:
                 session.flush()
             return before
 
+    def change_feed(self, feed: Feed) -> Feed:
+        """Let the feed of that name say what `feed` does from now on; returns what it said. It keeps its place."""
+        with self._ledger.writing() as session:
+            known_tenant(session, feed.tenant)
+            stored = _feed(session, feed.tenant, feed.name)
+            before = Feed(**stored.model_dump())
+            for word, value in feed.model_dump(exclude={"id", "tenant", "created_at", "paused_at"}).items():
+                setattr(stored, word, value)
+            session.add(stored)
+            return before
+
     def remove_feed(self, tenant: str, name: str) -> None:
         """Remove a feed; its past imports stay."""
         with self._ledger.writing() as session:

@@ -112,3 +112,46 @@ def test_a_file_with_a_mistake_changes_nothing(site: Service, tmp_path: Path) ->
     unnamed = site.run("feed", "apply", file, check=False)
     assert "whose feeds" in unnamed.stderr
     assert feeds(site) == []
+
+
+def test_a_word_of_a_feed_is_changed_where_it_stands(site: Service) -> None:
+    for name in ("crm", "shop"):
+        site.run("feed", "add", "acme", name, "--entity", "customer", "--pattern", f"{name}_*", "--source", name)
+    site.run("feed", "pause", "acme", "crm")
+    dry = site.run("feed", "set", "acme", "crm", "source=", "--dry-run").stdout
+    assert "feed 'crm' would be changed" in dry
+    said = site.run(
+        *("feed", "set", "acme", "crm", "schedule=30 2 * * *", "settle_seconds=10m", "source=", "blackout=sat,12-24"),
+        *("expects.by=02:30", "expects.days=mon-fri"),
+    ).stdout
+    assert "schedule: immediate -> 30 2 * * *" in said
+    crm, shop = feeds(site)
+    assert (crm["name"], crm["source"], crm["schedule"], crm["settle_seconds"]) == ("crm", None, "30 2 * * *", 600)
+    assert (crm["blackout"], crm["expects"]) == (["sat", "12-24"], {"by": "02:30", "days": "mon-fri"})
+    assert crm["paused_at"] is not None, "it stays paused"
+    assert (shop["name"], shop["source"]) == ("shop", "shop")
+    assert "says so already" in site.run("feed", "set", "acme", "crm", "settle_seconds=600").stdout
+    site.run("feed", "set", "acme", "crm", "expects.by=", "expects.days=")
+    assert feeds(site)[0]["expects"] is None
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["colour=red"], "changes no word of a feed"),
+        (["name=other"], "changes no word of a feed"),
+        (["schedule"], "changes no word of a feed"),
+        (["priority=high"], "priority"),
+        (["schedule=never"], "schedule"),
+        (["window_seconds=2h"], "a window needs a schedule"),
+        (["entity=ghost"], "ghost"),
+        (["expects.colour=red"], "changes no word of a feed"),
+    ],
+)
+def test_what_a_feed_cannot_say_changes_nothing(site: Service, words: list[str], said: str) -> None:
+    site.run("feed", "add", "acme", "crm", "--entity", "customer", "--pattern", "crm_*")
+    before = feeds(site)
+    refused = site.run("feed", "set", "acme", "crm", *words, check=False)
+    assert refused.returncode == 1
+    assert said in refused.stderr
+    assert feeds(site) == before

@@ -118,3 +118,21 @@ def test_how_files_are_complete_is_said_for_a_tenant(command: Command) -> None:
     with pytest.raises(UsageError, match="close, rename, stable, marker, default"):
         command("tenant", "inbox", "acme", "--complete-on", "luck")
     assert "stable" in command("tenant", "inbox", "acme", "--complete-on", "default")
+
+
+def test_what_was_decided_about_keeping_is_recorded_with_what_was_removed(command: Command) -> None:
+    command("retention", "set", "acme", "--archive", "30", "--outbox", "default")
+    command("retention", "hold", "acme", "--reason", "case 4711")
+    command("retention", "release", "acme")
+    found = json.loads(command("retention", "log", "acme", "--json"))
+    assert [(each["place"], each["what"], each["policy"]) for each in reversed(found)] == [
+        ("periods", "archive 30 days, outbox as the service says", "decision"),
+        ("hold", "placed: case 4711", "decision"),
+        ("hold", "released", "decision"),
+    ]
+
+
+def test_a_customer_that_never_was_is_an_error_and_no_empty_list(command: Command) -> None:
+    for words in (["retention", "log"], ["notify", "list"], ["notify", "log"], ["imports", "list", "--tenant"]):
+        with pytest.raises(UsageError, match="there is no tenant 'ghost'"):
+            command(*words, "ghost")

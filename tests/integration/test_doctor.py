@@ -256,6 +256,11 @@ def queue_behind_a_hold(site: Site) -> None:
     site.queued(2, status=Status.QUEUED)
 
 
+def forgotten_pause(site: Site) -> None:
+    site.queued(20)
+    site.execute("UPDATE tenants SET paused_at = '2026-01-01'")
+
+
 def open_alert(site: Site) -> None:
     ledger = site.ledger()
     with ledger.writing() as session:
@@ -306,6 +311,7 @@ def bucket_out_of_reach(site: Site) -> None:
         (dead_service, "running", "wrong", "died without stopping"),
         (stuck_queue, "queue", "wrong", "no worker works"),
         (forgotten_hold, "holds", "warning", "mass_removal"),
+        (forgotten_pause, "pauses", "warning", "1 imports wait"),
         (queue_behind_a_hold, "queue", "warning", "behind 0"),
         (open_alert, "alerts", "warning", "crm is late"),
         (bucket_out_of_reach, "s3_inboxes", "wrong", "bucket drops"),

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import event, update
 
+from ingester import turn
 from ingester.domain.errors import UsageError
 from ingester.domain.status import TRANSITIONS, Origin, Outcome, Status
 from ingester.queue import Claim, Queue, worker_name
@@ -515,3 +516,44 @@ def test_a_thousand_imports_of_many_tenants_are_claimed_without_delay(queue: Que
         queue.complete(must_claim(queue).job, Outcome.ACCEPTED, location="archive")
     # Measured: 1 s on two busy cores; a claim that looked at every import would take minutes.
     assert time.perf_counter() - began < 15
+
+
+def why(ledger: Ledger, *ids: str) -> dict[str, tuple[str, str]]:
+    with ledger.reading() as session:
+        jobs = [ledger.import_(each)[0] for each in ids]
+        return {each: (wait.reason, wait.expected) for each, wait in turn.waits(session, jobs, now()).items()}
+
+
+def test_what_keeps_an_import_waiting_is_told_of_each(ledger: Ledger, queue: Queue, add: Add) -> None:
+    parent = add("item", rank=0)
+    child = add("part", rank=1, ancestors=["shop.item"])
+    held = add("order")
+    behind, last = add("order"), add("order")
+    assert why(ledger, parent) == {}, "it only waits for a worker"
+    assert why(ledger, child) == {child: ("waits_for_its_turn", parent)}
+    assert why(ledger, held, last) == {last: ("waits_for_its_turn", held)}
+    assert claimed(queue) == parent
+    assert why(ledger, parent, child) == {child: ("waits_for_its_turn", parent)}, "one that runs waits for nothing"
+    claim = must_claim(queue)
+    assert claim.job.id == held
+    queue.hold(claim.job, reason="mass_removal", message="")
+    decision = ("waits_for_decision", held)
+    assert why(ledger, behind, last, held) == {behind: decision, last: decision}
+
+
+def test_a_thousand_tenants_that_are_all_kept_waiting_are_looked_at_in_few_questions(any_ledger: Ledger) -> None:
+    tenants = [f"t{number:03}" for number in range(300)]
+    pairs = []
+    for number, name in enumerate(tenants):
+        Tenants(any_ledger).add(name, ["shop"])
+        pairs += [landed(name, 2 * number + n, "item", feed="crm") for n in range(2)]
+        feed = {"catalogue": "shop", "entity": "item", "pattern": "*", "created_at": now()}
+        Tenants(any_ledger).add_feed(Feed(tenant=name, name="crm", **feed))
+        Tenants(any_ledger).pause(name, "crm")
+    any_ledger.land(pairs)
+    queue, asked = Queue(any_ledger), []
+    event.listen(any_ledger.engine, "before_cursor_execute", lambda *said: asked.append(said[2]))
+    assert claimed(queue) is None
+    assert len([each for each in asked if "imports" in each]) < 15
+    Tenants(any_ledger).resume(tenants[-1], "crm")
+    assert must_claim(queue).job.tenant == tenants[-1]

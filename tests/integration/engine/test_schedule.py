@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import textwrap
@@ -11,11 +12,13 @@ from pathlib import Path
 import pytest
 from sqlmodel import col, update
 
-from ingester.domain.errors import ConfigurationError
+from ingester.decision import Decisions
+from ingester.domain.errors import ConfigurationError, UsageError
 from ingester.domain.status import HoldHandling, RepeatHandling, Status
 from ingester.feed import declare
 from ingester.queue import Queue
 from ingester.recovery import refuse_strangers
+from ingester.routing import Router
 from ingester.schedule.clock import Clock
 from ingester.schedule.upkeep import Upkeep
 from ingester.store.database import now
@@ -33,6 +36,19 @@ def add_feed(engine: Engine, **words: object) -> None:
     tenants.add_feed(feed)
 
 
+class Matching:
+    """Equals every text that a pattern matches whole."""
+
+    def __init__(self, pattern: str) -> None:
+        self._pattern = pattern
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, str) and re.fullmatch(self._pattern, other) is not None
+
+    def __repr__(self) -> str:
+        return self._pattern
+
+
 def upkeep(engine: Engine) -> Upkeep:
     return Upkeep(engine.ledger, engine.directory, timedelta(seconds=60))
 
@@ -47,6 +63,65 @@ def test_a_drop_waits_for_its_feeds_window_and_is_imported_then(engine: Engine) 
     claim = Queue(engine.ledger).claim("night", job.due_at + timedelta(seconds=1))
     assert claim is not None
     assert claim.job.id == job.id
+
+
+def test_a_customer_reads_why_its_file_does_not_start(engine: Engine) -> None:
+    tenants = Tenants(engine.ledger)
+    engine.add_tenant("berlin", timezone="Europe/Berlin")
+    add_feed(engine, schedule="30 2 * * *")
+
+    def told(name: str, tenant: str = "acme") -> tuple[str, str | None, str | None]:
+        status = engine.report(engine.drop(name, ITEMS, tenant=tenant)).status
+        return status["status"], status["reason"], status["message"]
+
+    at_night = r"It does not start before \d{4}-\d\d-\d\d 02:30:00 UTC"
+    assert told("items.csv") == ("queued", "waits_for_its_time", Matching(at_night))
+    tenants.limit("berlin", settle_seconds=600)
+    in_berlin = r"It does not start before \d{4}-\d\d-\d\d \d\d:\d\d:\d\d CES?T"
+    assert told("item.csv", "berlin") == ("queued", "waits_for_its_time", Matching(in_berlin))
+    tenants.pause("acme", "crm")
+    assert told("items_2.csv") == ("queued", "waits_for_resumption", "Imports of feed 'crm' are paused")
+    tenants.pause("acme")
+    assert told("item.csv") == ("queued", "waits_for_resumption", "Imports of 'acme' are paused")
+    tenants.limit("berlin", settle_seconds=0)
+    assert told("remark.csv", "berlin") == ("queued", None, None), "it only waits for a worker"
+
+
+def test_what_waits_for_its_time_is_started_by_whoever_cannot_wait(engine: Engine) -> None:
+    add_feed(engine, schedule="30 2 * * *", settle_seconds=600)
+    landed = engine.drop("items.csv", ITEMS)
+    assert engine.work() == 0
+    decisions = Decisions(engine.ledger, engine.directory)
+    decisions.start(engine.job(landed), engine.drop_of(landed))
+    status = engine.report(landed).status
+    assert (status["status"], status["reason"]) == ("queued", None)
+    assert engine.work() == 1
+    assert engine.report(landed).status["outcome"] == "accepted"
+    with pytest.raises(UsageError, match="is completed"):
+        decisions.start(engine.job(landed), engine.drop_of(landed))
+
+
+def test_a_file_that_nobody_knew_is_matched_again_once_there_is_a_feed_for_it(engine: Engine) -> None:
+    failed = engine.drop("nightly_dump.csv", ITEMS)
+    assert engine.job(failed).reason == "unknown_entity"
+    decisions, tenants = Decisions(engine.ledger, engine.directory), Tenants(engine.ledger)
+
+    def again() -> None:
+        router = Router(engine.rules)
+        found = tenants.with_feeds(["acme"])["acme"]
+        decisions.route_again(engine.job(failed), engine.drop_of(failed), router, *found)
+
+    with pytest.raises(UsageError, match="still has no type"):
+        again()
+    assert engine.job(failed).status is Status.FAILED
+    tenants.add_feed(declare(name="dump", entity="item", pattern="*_dump*").feed(tenants.get("acme"), engine.rules))
+    again()
+    assert engine.report(failed).status["status"] == "queued"
+    assert engine.work() == 1
+    assert engine.report(failed).status["outcome"] == "accepted"
+    assert engine.leftovers() == []
+    with pytest.raises(UsageError, match="is completed"):
+        again()
 
 
 def test_a_dry_run_waits_for_no_window(engine: Engine) -> None:
