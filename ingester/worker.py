@@ -51,6 +51,8 @@ _FIRST_RETRY = timedelta(seconds=2)
 _LONGEST_RETRY = timedelta(minutes=5)
 #: How long a worker tries to write down that an attempt is over.
 _PATIENCE_SECONDS = 600.0
+#: Beside the processes that answer customers.
+_NICENESS = 5
 #: Exit code of a worker whose import took too long.
 _OVERRAN = 75
 _PASSING = {
@@ -380,6 +382,8 @@ def _backoff(job: Import) -> timedelta:
 def main(settings: Settings, rules: RuleSet) -> None:
     """A worker process of `ingester up`: one worker until SIGTERM. Dies with its parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Whoever uploads waits for an answer; nobody waits so for an import.
+    os.nice(_NICENESS)
     threading.Thread(target=_die_with_parent, name="parent", daemon=True).start()
     logs.configure(settings.log_format, settings.log_level)
     directory = DataDirectory(settings.data_dir)

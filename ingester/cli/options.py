@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +15,8 @@ import typer
 from ingester.domain.status import Action, DuplicateHandling
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from ingester.cli.site import Site
     from ingester.settings import Settings
 
@@ -40,6 +44,7 @@ RemovalGuard = Annotated[
 ]
 
 
+_WIDE = 10_000
 #: Options that were given before the command, by name.
 _for_any_command: dict[str, Path | None] = {}
 
@@ -80,9 +85,24 @@ def print_json(content: Mapping[str, Any] | list[Any]) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table for people; cells are never cut, only folded."""
-    from rich import box
+    """A table for people; cells are never cut, only folded, and only where a terminal is too narrow for them.
+
+    There, columns that say nothing are left out as well.
+    """
     from rich.console import Console
+
+    console = Console(markup=False, highlight=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = _WIDE  # a line of a file or a pipe is as long as it is
+    table = _table(columns, rows)
+    if rows and console.measure(table, options=console.options.update(width=_WIDE)).maximum > console.width:
+        told = [any(row[place] for row in rows) for place in range(len(columns))]
+        table = _table(list(compress(columns, told)), [list(compress(row, told)) for row in rows])
+    console.print(table)
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    from rich import box
     from rich.table import Table
 
     table = Table(box=box.SIMPLE, pad_edge=False)
@@ -90,4 +110,4 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*row)
-    Console(markup=False, highlight=False).print(table)
+    return table
