@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+from ingester import turn
 from ingester.directory import DataDirectory
 from ingester.domain import notice
 from ingester.domain.errors import UsageError
@@ -66,7 +67,9 @@ class Decisions:
 
     def start(self, job: Import, drop: Drop) -> None:
         """Let an import that waits for its time start now; what else keeps it waiting still does."""
-        self._queue.start(job, partial(self._tell, drop))
+        self._queue.start(job)
+        if not job.attempts:  # else its last status may be there already
+            self._queue.tell(job, Status.QUEUED, partial(self._tell_wait, drop))
         self._bell.ring()
 
     def cancel(self, job: Import, drop: Drop) -> None:
@@ -92,6 +95,13 @@ class Decisions:
 
     def _may_be_applied(self, job: Import) -> bool:
         return self._store is None or self._store.outcome(job.id) is not None
+
+    def _tell_wait(self, drop: Drop, job: Import) -> None:
+        with self._ledger.reading() as session:
+            wait = turn.waits(session, [job], now()).get(job.id)
+        found = None if wait is None or not wait.lasting else status.waiting(wait.reason, wait.expected)
+        outbox = self._directory.tenant(job.tenant).outbox
+        status.put(outbox, status.document(job, drop, found), self._directory.work)
 
     def _tell(self, drop: Drop, job: Import) -> None:
         status.put(self._directory.tenant(job.tenant).outbox, status.document(job, drop), self._directory.work)

@@ -140,8 +140,10 @@ def amended(feed: Feed, assignments: Iterable[str]) -> Declared:
 
     An empty value takes a word back. What it expects is told by `expects.by` and the like, several days by commas.
     """
-    words = feed.model_dump(mode="json", include=set(WORDS))
-    expects = dict(words.pop("expects") or {})
+    said = feed.model_dump(mode="json", include=set(WORDS))
+    # What was NULL before there was such a word says nothing.
+    words = {word: value for word, value in said.items() if value is not None}
+    expects = dict(words.pop("expects", {}))
     for each in assignments:
         word, equals, value = each.partition("=")
         part = word.removeprefix("expects.")
@@ -152,11 +154,11 @@ def amended(feed: Feed, assignments: Iterable[str]) -> Declared:
                 fix=f"Say WORD=VALUE for one of {', '.join((*WORDS[1:-2], WORDS[-1]))}, "
                 f"{', '.join(f'expects.{name}' for name in Expects.model_fields)}.",
             )
-        said = expects if part != word else words
+        place = expects if part != word else words
         if not value:
-            said.pop(part, None)
+            place.pop(part, None)
         else:
-            said[part] = value.split(",") if part == "blackout" else value
+            place[part] = value.split(",") if part == "blackout" else value
         if word == "entity":
             words.pop("catalogue", None)  # one of that name may be another's
     return declare(**words, expects=expects or None)

@@ -48,10 +48,6 @@ class Claim:
     timezone: str
 
 
-def _show_nobody(claim: Claim) -> None:
-    del claim
-
-
 #: Built once: to build it takes longer than to run it.
 _DROP = select(Drop).where(Drop.id == bindparam("id"))
 
@@ -65,18 +61,13 @@ class Queue:
         self._at_once = at_once
         self._found_nothing = False
 
-    def claim(
-        self, worker: str, at: datetime | None = None, show: Callable[[Claim], None] = _show_nobody
-    ) -> Claim | None:
-        """Take the next import that may start now (or at the moment `at`), or None if none may.
-
-        `show` shows the customer that it runs, while nobody else can change it.
-        """
+    def claim(self, worker: str, at: datetime | None = None) -> Claim | None:
+        """Take the next import that may start now (or at the moment `at`), or None if none may."""
         given = at
         if self._found_nothing:
             # Whatever keeps all that waits from starting, nobody else has to wait while it is looked at again.
             with self._ledger.reading() as session:
-                if turn.next_(session, given or database.moment(session), self._at_once) is None:
+                if not turn.is_anybodys(session, given or database.moment(session), self._at_once):
                     return None
         with self._ledger.writing() as session:
             at = given or database.moment(session)
@@ -92,11 +83,9 @@ class Queue:
             session.add(Attempt(import_id=job.id, number=job.attempts, worker=worker, started_at=at))
             taken = {"served_at": at, "turn": served.value + 1 / served.weight}
             session.exec(update(Tenant).where(col(Tenant.name) == served.tenant).values(**taken))
-            session.flush()
-            claim = Claim(job, session.exec(_DROP, params={"id": job.drop_id}).one(), served.timezone)
-            show(claim)
+            drop = session.exec(_DROP, params={"id": job.drop_id}).one()
         fault.point("claim.committed")
-        return claim
+        return Claim(job, drop, served.timezone)
 
     def heartbeat(self, job: Import) -> bool:
         """Renew the lease of an import as it was claimed; False if the claim is lost."""
@@ -209,14 +198,13 @@ class Queue:
         ended = {"reason": reason, "message": message, "completed_at": at or now()}
         self._decide(job, (Status.QUEUED, Status.NEEDS_ATTENTION), tell, status=Status.CANCELED, **ended)
 
-    def start(self, job: Import, tell: Tell = _tell_nobody) -> None:
+    def start(self, job: Import) -> None:
         """Let an import that waits for its time start now."""
         unclaimed = (col(Import.id) == job.id, col(Import.status) == Status.QUEUED)
         with self._ledger.writing() as session:
             at = database.moment(session)
             if not session.exec(update(Import).where(*unclaimed).values(due_at=at, settle_seconds=0)).rowcount:
                 raise UsageError(f"import {job.short_id} is {job.status}", fix="It must be queued for that.")
-            tell(session.exec(select(Import).where(Import.id == job.id)).one())
 
     def retry(self, job: Import, tell: Tell = _tell_nobody) -> None:
         """Queue a failed import again; it gets as many attempts as it had."""

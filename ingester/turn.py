@@ -62,18 +62,30 @@ _RUNNING_OF_ALL = select(func.count()).where(Import.status == Status.PROCESSING)
 #: Whoever was idle goes on where the others are, rather than to make up for turns that it had no use for.
 _REACHED = select(func.coalesce(func.max(Tenant.turn - 1.0 / Tenant.weight), 0.0)).scalar_subquery()
 _VALUE = case((col(Tenant.turn) > _REACHED, col(Tenant.turn)), else_=_REACHED).label("value")
+#: Of a statement about tenants with `_RUNNING` beside them: those that may be served.
+_SERVED = (
+    col(Tenant.paused_at).is_(None),
+    or_(col(Tenant.concurrency).is_(None), func.coalesce(_RUNNING.c.number, 0) < col(Tenant.concurrency)),
+    bindparam("at_once") > _RUNNING_OF_ALL,
+)
 _IN_TURN = (
     select(Tenant.name, _VALUE, Tenant.weight, Tenant.timezone)
     .join(_WAITING, _WAITING.c.tenant == col(Tenant.name))
     .outerjoin(_RUNNING, _RUNNING.c.tenant == col(Tenant.name))
-    .where(
-        col(Tenant.paused_at).is_(None),
-        or_(col(Tenant.concurrency).is_(None), func.coalesce(_RUNNING.c.number, 0) < col(Tenant.concurrency)),
-        bindparam("at_once") > _RUNNING_OF_ALL,
-    )
+    .where(*_SERVED)
     .order_by(_VALUE, col(Tenant.served_at).nulls_first(), _WAITING.c.first)
     .limit(bindparam("size"))
     .offset(bindparam("before"))
+)
+#: How many tenants are looked at together: one, as the first is nearly always served, then more and more.
+_FIRST_GROUP, _LARGEST_GROUP = 1, 256
+_IN_ORDER = (
+    select(Tenant.name)
+    .join(_WAITING, _WAITING.c.tenant == col(Tenant.name))
+    .outerjoin(_RUNNING, _RUNNING.c.tenant == col(Tenant.name))
+    .where(*_SERVED, col(Tenant.name) > bindparam("after"))
+    .order_by(col(Tenant.name))
+    .limit(bindparam("size"))
 )
 _TENANTS: BindParameter[str] = bindparam("tenants", expanding=True)
 _HEADS = (
@@ -93,9 +105,21 @@ _HEADS = (
         )
     )
 )
-#: How many tenants are looked at together: one, as the first is nearly always served, then more and more.
-_FIRST_GROUP, _LARGEST_GROUP = 1, 256
 _ANY_NUMBER = 1 << 30
+
+
+def is_anybodys(session: Session, at: datetime, at_once: int | None) -> bool:
+    """Whether anything may start; asked without a lock, and so page by page in an order that does not change."""
+    after = ""
+    while True:
+        most = _ANY_NUMBER if at_once is None else at_once
+        asked = {"at": at, "at_once": most, "after": after, "size": _LARGEST_GROUP}
+        names = session.exec(_IN_ORDER, params=asked).all()
+        if not names:
+            return False
+        if any(_next_of(heads, at) is not None for heads in _heads(session, names).values()):
+            return True
+        after = names[-1]
 
 
 def next_(session: Session, at: datetime, at_once: int | None) -> tuple[Turn, Import] | None:

@@ -103,7 +103,7 @@ class Worker:
 
     def run_next(self) -> bool:
         """Run the next import there is; False if there is none."""
-        claim = self._queue.claim(self.name, show=self._show_started)
+        claim = self._queue.claim(self.name)
         if claim is None:
             return False
         job = claim.job
@@ -116,20 +116,15 @@ class Worker:
             self._run(claim)
         return True
 
-    def _show_started(self, claim: Claim) -> None:
-        if claim.job.attempts > 1:
-            return  # it may be applied, and its last status be there already
-        try:
-            self._put_status(claim.job, claim.drop)
-        except OSError as error:
-            log.warning("status_not_shown", error=str(error))
-
     def _run(self, claim: Claim) -> None:
         job, drop = claim.job, claim.drop
         log.info("import_started", entity=job.entity, file=drop.name, bytes=drop.size)
+        is_untold = False
         try:
-            # Nobody applied what nobody has tried. Were it so, a ledger being older than its data, the marker is taken.
-            outcome = self._store.outcome(job.id) if job.attempts > 1 else None
+            # Nobody applied what nobody has tried, unless the ledger is older than its data; the drop has moved then.
+            is_here = self._directory.drop_file(drop.id, drop.location).exists()
+            outcome = self._store.outcome(job.id) if job.attempts > 1 or not is_here else None
+            is_untold = outcome is None
             if outcome is None and job.attempts > 1 and self._overran(job):
                 # What the worker was doing when it ended may still be under way in the database.
                 outcome = self._outcome_of_the_last_attempt(job)
@@ -153,7 +148,7 @@ class Worker:
                 log.warning("import_held", reason=error.reason, waiting_behind=len(behind))
         except Exception as error:
             if _may_pass(error):
-                self._retry_later(job, drop, error)
+                self._retry_later(job, drop, error, tell=is_untold)
             else:
                 log.exception("import_failed", **(error.fields if isinstance(error, IngesterError) else {}))
                 self._fail(job, drop, "internal_error", f"{job.short_id}.{job.attempts}", error=repr(error))
@@ -205,8 +200,7 @@ class Worker:
         assert job.entity is not None
         if (skipped := self._repeated(job, drop)) is not None:
             return skipped
-        if job.attempts > 1:
-            self._tell(job, drop, Status.PROCESSING)
+        self._show_started(job, drop)
         rules = self._rules_for(job.tenant)
         entity = rules.entity(job.catalogue, job.entity)
         order = Order(
@@ -265,10 +259,12 @@ class Worker:
         else:
             log.info("import_completed", outcome=outcome.outcome)
 
-    def _retry_later(self, job: Import, drop: Drop, error: Exception) -> None:
+    def _retry_later(self, job: Import, drop: Drop, error: Exception, *, tell: bool) -> None:
         after = _backoff(job)
         if self._recorded(lambda: self._queue.retry_later(job, after=after, error=repr(error))):
-            self._tell(job, drop, Status.QUEUED)
+            # Only if its last status cannot be there already.
+            if tell:
+                self._tell(job, drop, Status.QUEUED)
             log.warning("import_retried", error=str(error), after_seconds=after.total_seconds())
 
     def _recorded(self, record: Callable[[], bool]) -> bool:
@@ -329,6 +325,16 @@ class Worker:
             self._queue.tell(job, now_is, lambda _: self._put_status(job, drop, found))
         except (OSError, TransientError) as error:
             # The ledger knows; start-up tells it again.
+            log.warning("status_not_shown", error=str(error))
+
+    def _show_started(self, job: Import, drop: Drop) -> None:
+        if job.attempts > 1:
+            self._tell(job, drop, Status.PROCESSING)
+            return
+        try:
+            # Nobody else has a say before the lease is lost, and the heart beats: no need to ask the ledger.
+            self._put_status(job, drop)
+        except OSError as error:
             log.warning("status_not_shown", error=str(error))
 
     def _put_status(self, job: Import, drop: Drop, found: Mapping[str, Any] | None = None) -> None:

@@ -145,7 +145,8 @@ def retry(import_id: _Id, data_dir: DataDir = None) -> None:
     """Run a failed import again; a file that nobody knew the type of is matched to feeds and rules again."""
     with opened(data_dir) as site, _decisions_of(site, import_id) as (decisions, job, drop):
         if job.entity is None:
-            decisions.route_again(job, drop, site.router, *site.tenants.with_feeds([job.tenant])[job.tenant])
+            tenant = site.tenants.get(job.tenant)
+            decisions.route_again(job, drop, site.router, tenant, site.tenants.feeds(job.tenant))
         else:
             decisions.retry(job, drop)
     typer.echo(f"import {job.short_id} is queued again")

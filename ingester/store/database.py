@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import sqlite3
 import time
@@ -166,8 +165,10 @@ def _connect_postgres(
     @event.listens_for(engine, "checkout")
     def _ping(connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
         # SQLAlchemy's own `pool_pre_ping` asks each time: a third of what a busy worker says to the database.
-        idle = time.monotonic() - record.info.get(_IDLE_SINCE, math.inf)
-        if idle < _TRUSTED_SECONDS and not _has_heard(connection):
+        idle_since = record.info.get(_IDLE_SINCE)
+        if idle_since is None:
+            return  # made just now
+        if time.monotonic() - idle_since < _TRUSTED_SECONDS and not _has_heard(connection):
             return
         try:
             engine.dialect.do_ping(connection)

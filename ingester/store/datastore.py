@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import sqlalchemy
 from sqlalchemy import Connection, Engine
 from sqlmodel import Session, col, select
 
 from ingester.ruleset.model import Entity
-from ingester.store import database, entity_table, migrate
+from ingester.store import database, entity_table, migrate, writeback
 from ingester.store.data_tables import ImportOutcome
 
 
@@ -40,7 +41,12 @@ class DataStore:
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """The transaction of one import; it commits when the block ends well."""
-        with database.translated(), database.merging(self.engine).begin() as connection:
+        file = self.engine.url.database if self.engine.dialect.name == "sqlite" else None
+        with (
+            database.translated(),
+            writeback.eased(None if file is None else Path(file)),
+            database.merging(self.engine).begin() as connection,
+        ):
             yield connection
 
     @contextmanager

@@ -9,7 +9,7 @@ import pytest
 
 from ingester.domain.errors import UsageError
 from ingester.domain.status import Action, DuplicateHandling, HoldHandling, RepeatHandling
-from ingester.feed import WORDS, Change, Declared, changes, declare, read, resolved
+from ingester.feed import WORDS, Change, Declared, amended, changes, declare, read, resolved
 from ingester.ruleset.model import Catalogue, Entity, Field, RuleSet
 from ingester.store.database import now
 from ingester.store.ledger_tables import Feed, Tenant
@@ -239,3 +239,10 @@ def test_what_applying_does_is_told_feed_by_feed() -> None:
 def test_another_order_is_a_change_since_the_first_match_wins() -> None:
     assert changes([feed("a"), feed("b")], [feed("b"), feed("a")]) == [Change("b", "moved"), Change("a", "moved")]
     assert changes([feed("a"), feed("b")], [feed("new"), feed("a"), feed("b")]) == [Change("new", "added")]
+
+
+def test_a_feed_from_before_a_word_was_there_is_changed_like_any_other() -> None:
+    words = {"catalogue": "stock", "entity": "customer", "pattern": "*", "created_at": now()}
+    older = Feed(tenant="acme", name="crm", blackout=None, **words)
+    assert amended(older, ["priority=3"]).priority == 3
+    assert amended(older, ["blackout=sat,12-24"]).blackout == ("sat", "12-24")

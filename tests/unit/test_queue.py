@@ -6,7 +6,7 @@ import itertools
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 import pytest
@@ -557,3 +557,27 @@ def test_a_thousand_tenants_that_are_all_kept_waiting_are_looked_at_in_few_quest
     assert len([each for each in asked if "imports" in each]) < 15
     Tenants(any_ledger).resume(tenants[-1], "crm")
     assert must_claim(queue).job.tenant == tenants[-1]
+
+
+def test_a_look_at_the_queue_overlooks_nobody_who_moves_meanwhile(
+    ledger: Ledger, add: Add, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Tenants(ledger).add("zoo", ["shop"])
+    feed = {"catalogue": "shop", "entity": "item", "pattern": "*", "created_at": now()}
+    Tenants(ledger).add_feed(Feed(tenant="acme", name="crm", **feed))
+    Tenants(ledger).pause("acme", "crm")
+    add("item", feed="crm")
+    idle, other, heads = Queue(ledger), Queue(ledger), turn._heads
+    assert claimed(idle) is None
+    last = add("item", tenant="zoo")
+    monkeypatch.setattr(turn, "_LARGEST_GROUP", 1)
+
+    def meanwhile(session: object, tenants: Sequence[str]) -> object:
+        found = heads(session, tenants)  # type: ignore[arg-type]
+        monkeypatch.setattr(turn, "_heads", heads)
+        Tenants(ledger).resume("acme", "crm")
+        assert must_claim(other).job.tenant == "acme"
+        return found
+
+    monkeypatch.setattr(turn, "_heads", meanwhile)
+    assert claimed(idle) == last

@@ -21,7 +21,7 @@ from ingester.feed import declare
 from ingester.settings import FolderSettings
 from ingester.watch.event import Evidence, Hints
 from ingester.watch.folder import FolderWatch
-from tests.integration.engine.harness import SHOP, Engine, failing
+from tests.integration.engine.harness import SHOP, Engine, armed, failing
 
 ITEMS = "external_id,label\nA,Alpha\n"
 SETTLE = 0.2
@@ -312,6 +312,38 @@ def test_polled_inboxes_are_found_quiet_and_then_not(
     until(lambda: watch._inboxes["acme"].is_quiet(time.monotonic()))
     (inbox / "items.csv").write_text(ITEMS)
     assert until(lambda: names(engine) == ["items.csv"]) < 5
+
+
+def test_a_file_that_takes_the_place_of_one_that_lands_keeps_its_marker(engine: Engine) -> None:
+    engine.add_tenant("beta")
+    inboxes = [engine.directory.tenant(name).inbox for name in ("acme", "beta")]
+    newer = ITEMS.replace("Alpha", "Omega")
+    copied: list[str] = []
+
+    def put(inbox: Path, content: str) -> None:
+        (inbox / ".hidden").write_text(content)
+        (inbox / ".hidden").rename(inbox / "items.csv")
+        (inbox / "items.csv.done").touch()
+
+    def send_again(point: str) -> None:
+        if point == "taking.copied":
+            copied.append(point)
+            if len(copied) == len(inboxes):  # the first of them was handed over long since
+                for inbox in inboxes:
+                    put(inbox, newer)
+
+    for inbox in inboxes:
+        put(inbox, ITEMS)
+    watch = looking(engine, complete_on="marker", marker_suffixes=(".done",))
+    with armed(send_again):
+        settled(watch)
+    for _ in range(3):
+        settled(watch)
+    drops = [drop for _, drop in engine.ledger.imports()]
+    sent = sorted((drop.tenant, (engine.directory.root / drop.location).read_text()) for drop in drops)
+    assert sent[:2] == [("acme", ITEMS), ("acme", newer)]
+    assert ("beta", newer) in sent
+    assert [list(inbox.iterdir()) for inbox in inboxes] == [[], []]
 
 
 def test_a_large_file_keeps_nobody_waiting(

@@ -7,7 +7,7 @@ import time
 from datetime import timedelta
 
 import pytest
-from sqlmodel import col, update
+from sqlmodel import col, delete, update
 
 from ingester import fault, recovery
 from ingester.decision import Decisions
@@ -15,7 +15,7 @@ from ingester.domain.errors import TransientError
 from ingester.domain.status import HoldHandling, RepeatHandling, Status
 from ingester.intake import Intake
 from ingester.store.database import now
-from ingester.store.ledger_tables import Import
+from ingester.store.ledger_tables import Attempt, Drop, Import
 from ingester.watch.sftp import SftpOwner
 from tests.integration.engine.harness import Engine, armed, failing
 from tests.report import reports
@@ -214,3 +214,79 @@ def test_whether_a_commit_that_broke_was_made_is_asked_when_it_has_ended(engine:
     assert asked.wait(10)
     committing.join()
     asking.join()
+
+
+# --- the last word stays the last ----------------------------------------------------------------------------------
+
+
+def once_away(monkeypatch: pytest.MonkeyPatch, target: object, name: str) -> None:
+    """The next call of a method finds its database away."""
+    real = getattr(target, name)
+
+    def away(*_: object) -> None:
+        monkeypatch.setattr(target, name, real)
+        raise TransientError("the database is away")
+
+    monkeypatch.setattr(target, name, away)
+
+
+def published_but_not_closed(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Import:
+    """An import whose reports are in the outbox, while the ledger could not be told and so tries it again."""
+    job = engine.drop("items.csv", ITEMS)
+    once_away(monkeypatch, engine.store, "published")
+    assert engine.worker().run_next()
+    assert engine.job(job).status is Status.QUEUED
+    assert engine.report(job).status["status"] == "completed"
+    return job
+
+
+def assert_completed(engine: Engine, job: Import) -> None:
+    assert engine.job(job).status is Status.COMPLETED
+    told = engine.report(job).status
+    assert (told["status"], told["outcome"], told["stats"]["created_count"]) == ("completed", "accepted", 2)
+    assert len(engine.rows("item")) == 2
+
+
+def test_an_import_that_is_told_to_start_keeps_the_report_it_has(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = published_but_not_closed(engine, monkeypatch)
+    Decisions(engine.ledger, engine.directory).start(engine.job(job), engine.drop_of(job))
+    assert engine.report(job).status["status"] == "completed"
+    assert engine.work() == 1
+    assert_completed(engine, job)
+
+
+def test_a_database_that_is_away_when_it_is_asked_for_the_outcome_takes_no_report_away(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = published_but_not_closed(engine, monkeypatch)
+    once_away(monkeypatch, engine.store, "outcome")
+    engine.make_due()
+    assert engine.worker().run_next()
+    assert engine.report(job).status["status"] == "completed"
+    engine.make_due()
+    assert engine.work() == 1
+    assert_completed(engine, job)
+
+
+def test_a_ledger_that_is_older_than_its_data_finds_what_was_applied(engine: Engine) -> None:
+    job = engine.drop("items.csv", ITEMS)
+    before = engine.drop_of(job).location
+    engine.work()
+    with engine.ledger.writing() as session:  # as a backup from before its first attempt has it
+        as_it_was = {"status": Status.QUEUED, "attempts": 0, "outcome": None, "stats": None, "completed_at": None}
+        session.exec(update(Import).where(col(Import.id) == job.id).values(**as_it_was))
+        session.exec(delete(Attempt))
+        session.exec(update(Drop).where(col(Drop.id) == job.drop_id).values(location=before))
+    assert engine.work() == 1
+    assert_completed(engine, job)
+
+
+def test_what_starts_behind_a_held_import_is_still_told_to_wait_for_it(engine: Engine) -> None:
+    held = engine.drop("items.csv", "external_id,label\nA,Alpha\nB")
+    engine.work()
+    assert engine.job(held).status is Status.NEEDS_ATTENTION
+    behind = engine.drop("items_2.csv", ITEMS)
+    Decisions(engine.ledger, engine.directory).start(engine.job(behind), engine.drop_of(behind))
+    assert engine.report(behind).status["reason"] == "waits_for_decision"

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, text
@@ -14,6 +15,7 @@ from sqlmodel import Session
 
 from ingester.domain.errors import TransientError
 from ingester.store.database import connect, moment, noting, reading, translated, writing
+from ingester.store.writeback import eased
 
 
 @pytest.fixture
@@ -145,3 +147,17 @@ def test_the_time_that_a_writer_is_told_is_the_databases(pool: Engine) -> None:
     with Session(writing(pool)) as session, session.begin():
         clock = session.execute(text("SELECT clock_timestamp()")).scalar_one()
         assert timedelta() <= clock - moment(session) < timedelta(seconds=5)
+
+
+def test_write_back_is_eased_only_as_long_as_it_is_asked_for_and_harms_nothing(tmp_path: Path) -> None:
+    def easing() -> bool:
+        return any(thread.name == "writeback" for thread in threading.enumerate())
+
+    for database in (tmp_path / "gone.db", tmp_path, None):
+        with eased(database):
+            assert easing() is (database is not None)
+            time.sleep(0.25)
+        assert not easing()
+    with pytest.raises(ZeroDivisionError), eased(tmp_path / "gone.db"):
+        _ = 1 / 0
+    assert not easing()
