@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gc
 import multiprocessing
 import os
 import secrets
@@ -404,6 +405,9 @@ def main(settings: Settings, rules: RuleSet) -> None:
         worker.stop()
 
     signal.signal(signal.SIGTERM, stop)
+    # Modules and rules are never garbage; to look at them again and again took a sixth of a small import's time.
+    gc.collect()
+    gc.freeze()
     worker.run()
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 #: Shorter transactions leave nothing that is worth it.
-_EVERY_SECONDS = 0.1
+_EVERY_SECONDS = 0.03
 #: Of sync_file_range(2): begin to write what is dirty and not being written, without waiting for it.
 _WRITE = 2
 
