@@ -389,8 +389,10 @@ def _backoff(job: Import) -> timedelta:
 def main(settings: Settings, rules: RuleSet) -> None:
     """A worker process of `ingester up`: one worker until SIGTERM. Dies with its parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Whoever uploads waits for an answer; nobody waits so for an import.
-    os.nice(_NICENESS)
+    # Whoever uploads waits for an answer; nobody waits so for an import. Under our systemd units it is not permitted;
+    # there a worker's unit has a lower weight.
+    with contextlib.suppress(PermissionError):
+        os.nice(_NICENESS)
     threading.Thread(target=_die_with_parent, name="parent", daemon=True).start()
     logs.configure(settings.log_format, settings.log_level)
     directory = DataDirectory(settings.data_dir)
