@@ -173,6 +173,10 @@ class Engine:
 
     def leftovers(self) -> list[str]:
         """What is in the spool although nothing is under way; quarantined drops belong there."""
+        # A file that landed is shown to its customer after the answer.
+        deadline = time.monotonic() + 10
+        while self.intake.busy_seconds() and time.monotonic() < deadline:
+            time.sleep(0.01)
         folders = (self.directory.incoming, self.directory.drops, self.directory.work)
         return [str(path.relative_to(self.directory.root)) for folder in folders for path in folder.rglob("*")]
 
