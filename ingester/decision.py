@@ -62,7 +62,7 @@ class Decisions:
             )
         if not self._ledger.reroute(job, drop, was):
             raise UsageError(f"import {job.short_id} is no longer {was}", fix="Look again and decide anew.")
-        self._queue.tell(job, Status.QUEUED, partial(self._tell, drop))
+        self._queue.tell(job, Status.QUEUED, partial(self._tell_wait, drop))
         self._bell.ring()
 
     def start(self, job: Import, drop: Drop) -> None:

@@ -41,6 +41,11 @@ WORDS = (
     *("schedule", "window_seconds", "blackout", "settle_seconds", "priority", "time_limit_seconds"),
     *("expects", "complete_on"),
 )
+#: Those that may be changed one by one. Under another name it would be another feed.
+_CHANGEABLE = (
+    *(word for word in WORDS if word not in ("name", "expects")),
+    *(f"expects.{word}" for word in Expects.model_fields),
+)
 
 
 def _length(value: object) -> object:
@@ -136,7 +141,7 @@ def declare(**words: Any) -> Declared:
 
 
 def amended(feed: Feed, assignments: Iterable[str]) -> Declared:
-    """A feed with some of its words changed, each as `word=value`; UsageError names every wrong one.
+    """A feed with some of its words changed, each as `word=value`; UsageError where one is none or says nothing known.
 
     An empty value takes a word back. What it expects is told by `expects.by` and the like, several days by commas.
     """
@@ -147,13 +152,9 @@ def amended(feed: Feed, assignments: Iterable[str]) -> Declared:
     for each in assignments:
         word, equals, value = each.partition("=")
         part = word.removeprefix("expects.")
-        known = part in Expects.model_fields if part != word else word in WORDS and word not in ("name", "expects")
-        if not equals or not known:
-            raise UsageError(
-                f"'{each}' changes no word of a feed",
-                fix=f"Say WORD=VALUE for one of {', '.join((*WORDS[1:-2], WORDS[-1]))}, "
-                f"{', '.join(f'expects.{name}' for name in Expects.model_fields)}.",
-            )
+        if not equals or word not in _CHANGEABLE:
+            fix = f"Say WORD=VALUE for one of {', '.join(_CHANGEABLE)}."
+            raise UsageError(f"'{each}' changes no word of a feed", fix=fix)
         place = expects if part != word else words
         if not value:
             place.pop(part, None)

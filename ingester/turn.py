@@ -125,6 +125,8 @@ def is_anybodys(session: Session, at: datetime, at_once: int | None) -> bool:
 def next_(session: Session, at: datetime, at_once: int | None) -> tuple[Turn, Import] | None:
     """Who is served next, and the import of theirs that nothing keeps waiting; None if there is none.
 
+    To be asked by whoever may write: nobody else changes anything between its questions.
+
     `at_once` is how many imports may run at one time, of all tenants; None: any number.
     """
     size, before = _FIRST_GROUP, 0
@@ -136,8 +138,7 @@ def next_(session: Session, at: datetime, at_once: int | None) -> tuple[Turn, Im
             return None
         heads = _heads(session, [turn.tenant for turn in turns])
         for turn in turns:
-            # Those of a tenant may have ended between the two questions.
-            first = _next_of(heads.get(turn.tenant, ()), at)
+            first = _next_of(heads[turn.tenant], at)
             if first is not None:
                 return turn, first
         before += size

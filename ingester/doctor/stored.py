@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import Engine, text
 
 from ingester.doctor.finding import Finding, ok, warning, wrong
-from ingester.doctor.subject import Subject, reason, sqlite_file
+from ingester.doctor.subject import Subject, reason
 from ingester.domain.errors import ConfigurationError, TransientError
 from ingester.store import database, migrate
 from ingester.store.migrate import Schema
@@ -112,6 +112,6 @@ def _each(subject: Subject) -> Iterator[tuple[str, Engine]]:
 
 def _files(subject: Subject) -> Iterator[tuple[str, Path]]:
     for name, url in (("ledger", subject.settings.ledger_url), ("data", subject.settings.data_url)):
-        path = sqlite_file(url)
+        path = database.sqlite_file(url)
         if path is not None and path.exists():
             yield name, path

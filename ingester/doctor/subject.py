@@ -9,7 +9,6 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
-import sqlalchemy
 from sqlalchemy import Engine
 
 from ingester.directory import DataDirectory
@@ -78,7 +77,7 @@ class Subject:
     def engine(self, url: str) -> Engine | None:
         """A database to be read; None if its file is not there yet. It fails when it is first used."""
         if url not in self._engines:
-            path = sqlite_file(url)
+            path = database.sqlite_file(url)
             if path is not None and not path.exists():
                 return None
             self._engines[url] = database.connect_to_read(url)
@@ -111,12 +110,6 @@ class Subject:
 
 def _command_line(pid: int) -> bytes:
     return Path(f"/proc/{pid}/cmdline").read_bytes()
-
-
-def sqlite_file(url: str) -> Path | None:
-    """The file of a SQLite URL; None for another database."""
-    parsed = sqlalchemy.make_url(url)
-    return Path(parsed.database or "") if parsed.drivername == "sqlite" else None
 
 
 def reason(error: BaseException) -> str:

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Connection, DateTime, Dialect, Engine, create_engine, event, func, make_url, select
+from sqlalchemy import URL, Connection, DateTime, Dialect, Engine, create_engine, event, func, make_url, select
 from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidatePoolError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -80,6 +80,12 @@ def moment(session: Session) -> datetime:
 def sqlite_url(path: Path) -> str:
     """The SQLAlchemy URL of a SQLite file."""
     return f"sqlite:///{path.absolute()}"
+
+
+def sqlite_file(url: str | URL) -> Path | None:
+    """The file of a SQLite URL; None for another database."""
+    parsed = make_url(url)
+    return Path(parsed.database or "") if parsed.drivername == "sqlite" else None
 
 
 def connect(url: str) -> Engine:

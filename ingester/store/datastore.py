@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 import sqlalchemy
 from sqlalchemy import Connection, Engine
@@ -41,10 +40,9 @@ class DataStore:
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """The transaction of one import; it commits when the block ends well."""
-        file = self.engine.url.database if self.engine.dialect.name == "sqlite" else None
         with (
             database.translated(),
-            writeback.eased(None if file is None else Path(file)),
+            writeback.eased(database.sqlite_file(self.engine.url)),
             database.merging(self.engine).begin() as connection,
         ):
             yield connection

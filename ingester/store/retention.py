@@ -1,4 +1,4 @@
-"""What the ledger says about keeping: a tenant's own periods, legal holds, and the record of what became of both."""
+"""What the ledger says about keeping: a tenant's own periods, legal holds, and the record of removals and decisions."""
 
 from __future__ import annotations
 

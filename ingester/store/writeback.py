@@ -11,6 +11,7 @@ import ctypes
 import os
 import threading
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 #: Shorter transactions leave nothing that is worth it.
@@ -25,7 +26,7 @@ def eased(database: Path | None) -> Iterator[None]:
 
     It makes nothing durable, which remains SQLite's business, and where the system cannot do it nothing is done.
     """
-    function = _sync_file_range()
+    function = None if database is None else _sync_file_range()
     if database is None or function is None:
         yield
         return
@@ -50,6 +51,7 @@ def eased(database: Path | None) -> Iterator[None]:
         thread.join()
 
 
+@cache
 def _sync_file_range() -> ctypes._NamedFuncPointer | None:
     try:
         function = ctypes.CDLL(None).sync_file_range

@@ -204,9 +204,10 @@ class Taking:
     def _remove(self, each: Candidate, here: int, there: int) -> Result:
         # A marker first: one that stayed behind would vouch for the next file of that name before it is whole.
         name = each.place[1]
-        if (now := tree.look(here, name)) != each.facts:
+        now = tree.look(here, name)
+        if now is not None and now[:3] != each.facts[:3]:
             # Another took its place while it landed, whose marker it is by now.
-            return Result(each.place, gone=now is None, facts=now)
+            return Result(each.place, facts=now)
         for suffix in self._marker_suffixes if each.by_marker else ():
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(f"{name}{suffix}", dir_fd=here)

@@ -346,6 +346,32 @@ def test_a_file_that_takes_the_place_of_one_that_lands_keeps_its_marker(engine: 
     assert [list(inbox.iterdir()) for inbox in inboxes] == [[], []]
 
 
+def test_a_file_whose_mode_changes_while_it_lands_lands_once(engine: Engine, inbox: Path) -> None:
+    (inbox / "items.csv").write_text(ITEMS)
+    watch = looking(engine)
+    with armed(lambda point: (inbox / "items.csv").chmod(0o600) if point == "taking.landed" else None):
+        settled(watch)
+    for _ in range(3):
+        settled(watch)
+    assert names(engine) == ["items.csv"]
+    assert not list(inbox.iterdir())
+
+
+def test_the_marker_of_a_file_that_its_sender_removes_while_it_lands_vouches_for_no_other(
+    engine: Engine, inbox: Path
+) -> None:
+    (inbox / "items.csv").write_text(ITEMS)
+    (inbox / "items.csv.done").touch()
+    watch = looking(engine, complete_on="marker", marker_suffixes=(".done",))
+    with armed(lambda point: (inbox / "items.csv").unlink() if point == "taking.landed" else None):
+        settled(watch)
+    assert names(engine) == ["items.csv"]
+    (inbox / "items.csv").write_text(ITEMS[:20])  # the next one, not whole yet
+    for _ in range(3):
+        settled(watch)
+    assert names(engine) == ["items.csv"]
+
+
 def test_a_large_file_keeps_nobody_waiting(
     engine: Engine, inbox: Path, watching: Callable[..., FolderWatch], monkeypatch: pytest.MonkeyPatch
 ) -> None:
