@@ -18,6 +18,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from ingester.domain import duration, window
 from ingester.domain.errors import UsageError
 from ingester.domain.name import refuse_odd_source
+from ingester.domain.reads import Reads
 from ingester.domain.status import (
     REMOVAL_GUARD_PERCENT,
     Action,
@@ -39,12 +40,13 @@ WORDS = (
     *("duplicate_handling", "empty_erases", "removal_guard_percent"),
     *("on_repeated", "on_renamed", "on_revised", "on_hold"),
     *("schedule", "window_seconds", "blackout", "settle_seconds", "priority", "time_limit_seconds"),
-    *("expects", "complete_on"),
+    *("expects", "reads", "complete_on"),
 )
 #: Those that may be changed one by one. Under another name it would be another feed.
 _CHANGEABLE = (
-    *(word for word in WORDS if word not in ("name", "expects")),
+    *(word for word in WORDS if word not in ("name", "expects", "reads")),
     *(f"expects.{word}" for word in Expects.model_fields),
+    *(f"reads.{word}" for word in Reads.model_fields),
 )
 
 
@@ -88,6 +90,7 @@ class Declared(BaseModel):
     #: Accepted so that a printed list can be applied again; whether a feed is paused is not its declaration's business.
     paused_at: datetime | None = None
     expects: Expects | None = None
+    reads: Reads | None = None
     complete_on: CompleteOn | None = None
     #: Accepted so that a printed list can be applied again; the ledger knows better.
     created_at: datetime | None = None
@@ -114,6 +117,7 @@ class Declared(BaseModel):
             "entity": entity.name,
             "blackout": list(self.blackout),
             "expects": expects,
+            "reads": None if self.reads is None else self.reads.said() or None,
         }
         return Feed(tenant=tenant.name, created_at=now(), **said)
 
@@ -143,26 +147,27 @@ def declare(**words: Any) -> Declared:
 def amended(feed: Feed, assignments: Iterable[str]) -> Declared:
     """A feed with some of its words changed, each as `word=value`; UsageError where one is none or says nothing known.
 
-    An empty value takes a word back. What it expects is told by `expects.by` and the like, several days by commas.
+    An empty value takes a word back. What it expects is told by `expects.by` and the like, how its files are read by
+    `reads.encoding` and the like, several days by commas.
     """
     said = feed.model_dump(mode="json", include=set(WORDS))
     # What was NULL before there was such a word says nothing.
     words = {word: value for word, value in said.items() if value is not None}
-    expects = dict(words.pop("expects", {}))
+    parts = {"expects": dict(words.pop("expects", {})), "reads": dict(words.pop("reads", {}))}
     for each in assignments:
         word, equals, value = each.partition("=")
-        part = word.removeprefix("expects.")
+        of, _, part = word.rpartition(".")
         if not equals or word not in _CHANGEABLE:
             fix = f"Say WORD=VALUE for one of {', '.join(_CHANGEABLE)}."
             raise UsageError(f"'{each}' changes no word of a feed", fix=fix)
-        place = expects if part != word else words
+        place = parts[of] if of else words
         if not value:
             place.pop(part, None)
         else:
             place[part] = value.split(",") if part == "blackout" else value
         if word == "entity":
             words.pop("catalogue", None)  # one of that name may be another's
-    return declare(**words, expects=expects or None)
+    return declare(**words, **{of: said or None for of, said in parts.items()})
 
 
 def read(path: Path) -> tuple[str | None, list[Declared]]:

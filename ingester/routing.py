@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from ingester.domain.status import (
@@ -48,6 +49,8 @@ class Route:
     settle_seconds: int = 0
     priority: int = 0
     time_limit_seconds: int | None = None
+    #: How its feed says that it is read.
+    reads: dict[str, Any] | None = None
 
 
 class Router:
@@ -99,6 +102,7 @@ class Router:
             settle_seconds=feed.settle_seconds,
             priority=feed.priority,
             time_limit_seconds=feed.time_limit_seconds,
+            reads=feed.reads,
         )
 
     def apply(self, route: Route, job: Import, at: datetime) -> None:
@@ -108,6 +112,7 @@ class Router:
         job.empty_erases, job.removal_guard_percent = route.empty_erases, route.removal_guard_percent
         job.on_repeated, job.on_renamed, job.on_revised = route.on_repeated, route.on_renamed, route.on_revised
         job.on_hold, job.priority, job.time_limit_seconds = route.on_hold, route.priority, route.time_limit_seconds
+        job.reads = route.reads
         # Somebody waits for the report of a dry run, and nothing is imported.
         job.settle_seconds = 0 if route.dry_run else route.settle_seconds
         start = at if route.dry_run else route.window.start(at, ZoneInfo(route.timezone))

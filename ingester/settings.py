@@ -30,6 +30,7 @@ from pydantic_settings import (
 )
 
 from ingester.domain.errors import ConfigurationError
+from ingester.domain.limits import Limits
 from ingester.domain.name import is_unfinished
 from ingester.domain.status import CompleteOn
 
@@ -198,6 +199,8 @@ class Settings(BaseSettings):
     folder: FolderSettings = FolderSettings()
     s3: S3Settings = S3Settings()
     worker: WorkerSettings = WorkerSettings()
+    #: How much a file may be, and what comes out of it.
+    limits: Limits = Limits()
     smtp: SmtpSettings = SmtpSettings()
     notify: NotifySettings = NotifySettings()
     retention: RetentionSettings = RetentionSettings()

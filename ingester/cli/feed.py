@@ -113,6 +113,14 @@ def add(
         CompleteOn | None,
         typer.Option(help="How its files in an inbox folder are known to be complete. Default: as its tenant says."),
     ] = None,
+    read: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="WORD=VALUE",
+            help="How its files are read, where they shall not tell themselves: encoding=cp1252, delimiter=';', "
+            "decimal=',', dates=dmy, sheet=Orders, widths=8,20,10; repeatable.",
+        ),
+    ] = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
@@ -149,6 +157,7 @@ def add(
             holidays=holidays,
         )
         or None,
+        reads=_words(read or []) or None,
         complete_on=complete_on,
     )
     with opened(data_dir) as site:
@@ -291,6 +300,15 @@ def _tell_changes(tenant: str, found: Sequence[Change], none: str, *, dry_run: b
             typer.echo(f"  {word}: {_shown(old)} -> {_shown(new)}")
     if not found:
         typer.echo(none)
+
+
+def _words(assignments: Sequence[str]) -> dict[str, str]:
+    """`word=value`, one by one."""
+    pairs = [each.partition("=") for each in assignments]
+    for word, equals, _ in pairs:
+        if not equals:
+            raise UsageError(f"'{word}' says nothing of how files are read", fix="Say --read WORD=VALUE.")
+    return {word: value for word, _, value in pairs}
 
 
 def _said(feed: Feed) -> dict[str, Any]:

@@ -44,6 +44,7 @@ _ALL = (
     _error("ambiguous_entity", "{expected}", "Put the file in the folder of its type."),
     _error("invalid_encoding", "The file is not valid UTF-8 text (byte {expected})", "Save the file as UTF-8."),
     _error("unreadable_file", "The file cannot be read: {expected}", "Export the file again and check that it opens."),
+    _error("too_large", "The file is larger than it may be: {expected}", "Send it in parts, or ask for a higher limit."),
     _error("missing_header", "The file has no header row", "Put the column names in the first row."),
     _error("duplicate_column", "The column name {expected} appears more than once", "Give every column its own name."),
     _error("missing_column", "Required column {expected} is missing", "Add the column; see the template in /docs."),

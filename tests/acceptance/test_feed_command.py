@@ -62,6 +62,7 @@ def test_a_feed_keeps_what_it_was_told_and_goes_when_it_is_removed(site: Service
         "time_limit_seconds": None,
         "paused_at": None,
         "expects": None,
+        "reads": None,
         "next_due_at": None,
         "alerts": [],
         "complete_on": "marker",

@@ -57,6 +57,7 @@ def test_a_feed_says_nothing_that_it_need_not() -> None:
         "priority": 0,
         "time_limit_seconds": None,
         "expects": None,
+        "reads": None,
         "complete_on": None,
     }
     assert found.tenant == "acme"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from sqlalchemy import JSON, BigInteger, Column, Index, UniqueConstraint
 from sqlmodel import Field
@@ -90,6 +90,7 @@ class Import(LedgerTable, table=True):
     settle_seconds: int = column.none_of_it()
     priority: int = column.none_of_it()
     time_limit_seconds: int | None = None
+    reads: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
     status: Status = column.word(Status, Status.QUEUED)
     outcome: Outcome | None = column.word(Outcome, nullable=True)
     #: What became of its rows, as the status file counts them; None until they were read.

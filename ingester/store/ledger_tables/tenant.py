@@ -108,6 +108,8 @@ class Feed(LedgerTable, table=True):
     paused_at: datetime | None = column.moment(nullable=True)
     #: When its drops are due and how large they are, in the words of `ingester.expectation`.
     expects: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+    #: How its files are read, in the words of `ingester.domain.reads`; None: as each file shows.
+    reads: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
     #: How its files in an inbox folder are known to be complete; None: as its tenant says.
     complete_on: CompleteOn | None = column.word(CompleteOn, nullable=True)
     created_at: datetime = column.moment()

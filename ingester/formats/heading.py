@@ -1,0 +1,146 @@
+"""Which of the first rows of a table is its header, however much stands above it. Text files and sheets share it."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+#: Rows that may stand above a header.
+_ABOVE = 50
+#: Rows below a candidate that say what kind of values its columns hold.
+_BELOW = 100
+
+_NUMBER = re.compile(r"[+-]?[$€£¥]?\s?(?=.*\d)[\d.,'\u00a0\u202f ]+(?:[eE][+-]?\d+)?\s?[%€$£]?-?|\([\d.,]+\)")
+_DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?:[ T]\d{1,2}:\d{2}.*)?|\d{1,2}:\d{2}(?::\d{2})?")
+_OTHER = re.compile(
+    r"(?i:true|false|null|n/?a)|[^@\s]+@[^@\s]+\.[a-z]+|https?://\S+|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}"
+)
+_UNIT = re.compile(r"[(\[][^()\[\]]{1,20}[)\]]")
+
+IsKnown = Callable[[str], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """Column names, and where they were: `row` is the index of the (first) header row, None if there is none.
+
+    `data` is the index of the first row after it. Without a header `names` is empty.
+    """
+
+    row: int | None
+    data: int
+    names: tuple[str, ...] = ()
+
+
+def find_heading(rows: Sequence[Sequence[str]], is_known: IsKnown | None = None) -> Heading:
+    """Find the header among the first rows of a table, of which none is blank.
+
+    `is_known` tells whether a text is a name that the rules know for a column; where one row has such names, it is the
+    header.
+    """
+    if not rows:
+        return Heading(None, 0)
+    width = _width(rows)
+    if is_known is not None and (row := _with_known(rows, is_known)) is not None:
+        return _from(rows, row)
+    for index, row in enumerate(rows[:_ABOVE]):
+        if _filled(row) >= max(1, width - max(1, width // 3)) and (width == 1 or _filled(row) > 1):
+            return _judged(rows, index, width)
+    return _from(rows, 0)
+
+
+def _width(rows: Sequence[Sequence[str]]) -> int:
+    """The usual number of cells, of which a few may be empty."""
+    widths = Counter(len(row) if row[-1:] != [""] else _last(row) for row in rows[: _ABOVE + _BELOW])
+    return max(widths, key=lambda width: (widths[width] * min(width, 3), width))
+
+
+def _last(row: Sequence[str]) -> int:
+    return max((place + 1 for place, cell in enumerate(row) if cell.strip()), default=0)
+
+
+def _filled(row: Sequence[str]) -> int:
+    return sum(1 for cell in row if cell.strip())
+
+
+def _with_known(rows: Sequence[Sequence[str]], is_known: IsKnown) -> int | None:
+    """The row with most known names, if they are no accident."""
+    counts = [sum(map(is_known, {cell.strip() for cell in row if cell.strip()})) for row in rows[: _ABOVE + 1]]
+    best = max(range(len(counts)), key=lambda index: (counts[index], -index))
+    known, filled = counts[best], _filled(rows[best])
+    return best if known and (known * 3 >= filled or known > 2) else None
+
+
+def _judged(rows: Sequence[Sequence[str]], index: int, width: int) -> Heading:
+    """What the first row of full width is: a header, the first line of one, or data already."""
+    row, below = rows[index], rows[index + 1 : index + 1 + _BELOW]
+    same = [each for each in below if len(each) == len(row)]
+    if _is_group(row) and below and _is_names(below[0]):
+        return _from(rows, index)
+    against = in_favour = 0
+    for place, cell in enumerate(row):
+        kinds = Counter(kind(each[place]) for each in same if each[place].strip())
+        own = kind(cell)
+        if not kinds:
+            continue
+        (usual, count), total = kinds.most_common(1)[0], kinds.total()
+        if own == "text" and usual != "text" and count * 2 > total:
+            in_favour += 1
+        elif own not in ("text", "") and own == usual:
+            against += 2
+        elif own not in ("text", ""):
+            against += 1
+    if against > in_favour:
+        return Heading(None, index)
+    return _from(rows, index)
+
+
+def _from(rows: Sequence[Sequence[str]], index: int) -> Heading:
+    """The header that begins at a row, with the second line that it may have."""
+    row = [cell.strip() for cell in rows[index]]
+    following = [cell.strip() for cell in rows[index + 1]] if index + 1 < len(rows) else []
+    if following and len(following) == len(row):
+        if _is_group(row) and _is_names(following):
+            return Heading(index, index + 2, tuple(_under_groups(row, following)))
+        filled = [cell for cell in following if cell]
+        if filled and all(_UNIT.fullmatch(cell) for cell in filled):
+            return Heading(index, index + 2, tuple(row))
+    return Heading(index, index + 1, tuple(row))
+
+
+def _is_group(row: Sequence[str]) -> bool:
+    """Whether a row is names that stand above several columns each: gaps after them, and no value."""
+    cells = [cell.strip() for cell in row]
+    gaps = sum(1 for before, cell in itertools.pairwise(cells) if before and not cell)
+    return gaps > 0 and _filled(cells) < len(cells) and all(kind(cell) in ("text", "") for cell in cells)
+
+
+def _is_names(row: Sequence[str]) -> bool:
+    cells = [cell.strip() for cell in row]
+    return all(cells) and all(kind(cell) == "text" for cell in cells)
+
+
+def _under_groups(groups: Sequence[str], names: Sequence[str]) -> list[str]:
+    """The lower line alone if it tells the columns apart, else with the name above it."""
+    if len(set(map(str.casefold, names))) == len(names):
+        return list(names)
+    above, whole = "", []
+    for group, name in zip(groups, names, strict=True):
+        above = group or above
+        whole.append(f"{above} {name}".strip())
+    return whole
+
+
+def kind(cell: str) -> str:
+    """`number`, `date`, `other` for further values that no column is called, `text`, or nothing for an empty cell."""
+    cell = cell.strip()
+    if not cell:
+        return ""
+    if _NUMBER.fullmatch(cell):
+        return "number"
+    if _DATE.fullmatch(cell):
+        return "date"
+    return "other" if _OTHER.fullmatch(cell) else "text"
