@@ -17,9 +17,14 @@ import structlog
 from ingester import arrow_alone as _arrow_alone  # noqa: F401 -- before any other module makes an array
 from ingester import fault, repeat
 from ingester.directory import DataDirectory, sync_file, sync_folder
-from ingester.domain.errors import InvariantError, TransientError
+from ingester.domain import notice
+from ingester.domain.errors import InvariantError, TransientError, UnreadableFile
+from ingester.domain.limits import DEFAULT_LIMITS, Limits
 from ingester.domain.phase import PhaseName, PhaseRecord
+from ingester.domain.reads import Reads
 from ingester.domain.status import Action, Outcome, Status
+from ingester.formats.encoding import Encoding, NotUtf8, tell_late
+from ingester.formats.opening import open_drop
 from ingester.outbox import name as outbox_name
 from ingester.outbox import report, status
 from ingester.phases import (
@@ -34,6 +39,7 @@ from ingester.phases import (
 from ingester.phases.account import Account
 from ingester.phases.assertions import Assertions
 from ingester.repeat import Repeat
+from ingester.ruleset.columns import known_names
 from ingester.ruleset.model import Entity
 from ingester.ruleset.narrow import for_action
 from ingester.spill.notices import Notices
@@ -64,6 +70,7 @@ class Order:
     referring: Referring = ()
     timezone: str = "UTC"
     block_bytes: int = 8 << 20
+    limits: Limits = DEFAULT_LIMITS
     #: Told of each phase as it ends, for a progress bar.
     on_phase: Callable[[PhaseRecord], None] = lambda _: None
     #: Whether the import is still ours; asked last thing before the commit.
@@ -174,15 +181,45 @@ class _Attempt:
         self._order = order
         self._directory = directory
         self._workspace = workspace
+        self._reads = Reads.model_validate(order.job.reads or {})
         self._records: list[PhaseRecord] = []
         self.notices = Notices(workspace)
         self.verdict = Verdict()
 
     def prevalidated(self, entity: Entity) -> Rows:
         """Run the first phase, which finds out what there is to work on."""
+        try:
+            self._prevalidate(entity)
+        except NotUtf8 as error:
+            # So far down that the sample did not show it: once more, as what it is.
+            late = self._late_encoding(error)
+            self._workspace = self._workspace / "again"
+            self._workspace.mkdir()
+            self.notices, self.verdict = Notices(self._workspace), Verdict()
+            self._prevalidate(entity, late)
+        self.passed(self._checked.record)
+        return self._checked.rows
+
+    def _late_encoding(self, error: NotUtf8) -> Encoding:
+        if self._opened.layout.rewritten is not None or self._reads.encoding is not None:
+            raise error
+        return tell_late(self._opened.layout.path, error.offset)
+
+    def _prevalidate(self, entity: Entity, late: Encoding | None = None) -> None:
         drop, job = self._order.drop, self._order.job
-        self._checked = prevalidation.run(
+        self._opened = opened = open_drop(
             self._directory.drop_file(drop.id, drop.location),
+            drop.name,
+            self._workspace,
+            reads=self._reads,
+            limits=self._order.limits,
+            is_known=known_names(self._order.entity),
+            late=late,
+        )
+        if opened.layout.header_line is None and not self._reads.columns:
+            raise UnreadableFile("missing_header", notice.message("missing_header"))
+        self._checked = prevalidation.run(
+            opened,
             entity,
             self.notices,
             self.verdict,
@@ -195,8 +232,6 @@ class _Attempt:
             erases=job.empty_erases,
             truncation_approved="possibly_truncated" in job.approved,
         )
-        self.passed(self._checked.record)
-        return self._checked.rows
 
     @property
     def assertions(self) -> Assertions:
@@ -233,7 +268,7 @@ class _Attempt:
             "outcome": outcome.value,
             "reason": None,
             "message": None,
-            "detected": checked.reader.detected.to_json(),
+            "detected": checked.opened.detected.to_json(),
             "columns": [
                 {"column": match.column, "field": match.field, "matched_by": match.matched_by, "score": match.score}
                 for match in checked.columns

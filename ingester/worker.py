@@ -30,6 +30,7 @@ from ingester import log as logs
 from ingester.directory import DataDirectory
 from ingester.domain import duration, notice
 from ingester.domain.errors import Held, IngesterError, TransientError, UnreadableFile
+from ingester.domain.limits import Limits
 from ingester.domain.status import Outcome, RepeatHandling, Status
 from ingester.outbox import publish, status
 from ingester.pipeline import Order
@@ -66,7 +67,13 @@ class Worker:
     """Takes imports from the queue, one at a time."""
 
     def __init__(
-        self, ledger: Ledger, store: DataStore, rules: RuleSet, directory: DataDirectory, settings: WorkerSettings
+        self,
+        ledger: Ledger,
+        store: DataStore,
+        rules: RuleSet,
+        directory: DataDirectory,
+        settings: WorkerSettings,
+        limits: Limits | None = None,
     ) -> None:
         self.name = worker_name()
         self._ledger = ledger
@@ -77,6 +84,7 @@ class Worker:
         self._own_rules: dict[str, RuleSet] = {}
         self._directory = directory
         self._settings = settings
+        self._limits = limits or Limits()
         self._stopping = threading.Event()
 
     def stop(self) -> None:
@@ -211,6 +219,7 @@ class Worker:
             referring=rules.catalogues[job.catalogue].referring(entity),
             timezone=claim.timezone,
             block_bytes=self._settings.block_bytes,
+            limits=self._limits,
             holds=partial(self._queue.holds, job),
         )
         workspace = self._workspace(job)
@@ -401,7 +410,7 @@ def main(settings: Settings, rules: RuleSet) -> None:
     os.environ.setdefault("SQLITE_TMPDIR", str(directory.work))
     ledger = Ledger.open(settings.ledger_url)
     store = DataStore.open(settings.data_url)
-    worker = Worker(ledger, store, rules, directory, settings.worker)
+    worker = Worker(ledger, store, rules, directory, settings.worker, settings.limits)
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         worker.stop()

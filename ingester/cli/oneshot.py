@@ -115,6 +115,7 @@ def import_file(
             entity=chosen,
             referring=within.referring(chosen),
             block_bytes=found.worker.block_bytes,
+            limits=found.limits,
         )
         _run(run, order, out, published=store.published, as_json=as_json)
 
@@ -142,7 +143,7 @@ def validate_file(
     from ingester import pipeline
     from ingester.pipeline import Order
 
-    order = Order(job=job, drop=drop, entity=chosen, block_bytes=found.worker.block_bytes)
+    order = Order(job=job, drop=drop, entity=chosen, block_bytes=found.worker.block_bytes, limits=found.limits)
     _run(pipeline.check, order, out, as_json=as_json)
 
 

@@ -33,3 +33,6 @@ class Limits(BaseModel):
     sheet_cells: int = Field(default=50_000_000, gt=0)
     #: Memory for reading a workbook, in bytes.
     sheet_memory: int = Field(default=2**31, gt=0)
+
+
+DEFAULT_LIMITS = Limits()

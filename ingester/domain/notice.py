@@ -44,13 +44,32 @@ _ALL = (
     _error("ambiguous_entity", "{expected}", "Put the file in the folder of its type."),
     _error("invalid_encoding", "The file is not valid UTF-8 text (byte {expected})", "Save the file as UTF-8."),
     _error("unreadable_file", "The file cannot be read: {expected}", "Export the file again and check that it opens."),
-    _error("too_large", "The file is larger than it may be: {expected}", "Send it in parts, or ask for a higher limit."),
+    _error("too_large", "The file is over a limit: {expected}", "Send it in parts, or ask for a higher limit."),
     _error("missing_header", "The file has no header row", "Put the column names in the first row."),
     _error("duplicate_column", "The column name {expected} appears more than once", "Give every column its own name."),
     _error("missing_column", "Required column {expected} is missing", "Add the column; see the template in /docs."),
     _error("possibly_truncated", "The last record is cut off: {expected}", "Upload the file again, or approve it."),
     _warning(
         "unknown_column", "Column {expected} is not part of this type and was not imported", "Remove or rename it."
+    ),
+    _warning(
+        "similar_column",
+        "Column {expected}, since the names are alike",
+        "Call the column as the template in /docs does.",
+    ),
+    _warning("unnamed_column", "Column {expected} has no name and was not imported", "Give the column a name."),
+    _warning(
+        "guessed_encoding",
+        "The file is not UTF-8; it was read as {expected}",
+        "Save the file as UTF-8, or let its feed say the encoding.",
+    ),
+    _warning(
+        "dialect_deviates", "The feed says {expected}", "Export the file as agreed, or change what the feed says."
+    ),
+    _warning(
+        "footer_skipped",
+        "The last {expected} lines are no rows and were not imported",
+        "Leave out what is no row, or let the feed say `footer`.",
     ),
     # --- our side ------------------------------------------------------------------------------------------------
     _error("internal_error", "Something went wrong on our side; reference {expected}", "Nothing was imported. Ask us."),

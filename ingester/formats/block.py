@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -11,8 +11,9 @@ from pyarrow import csv
 
 from ingester.domain.errors import InvariantError
 from ingester.formats.cut import Positions
-from ingester.formats.detect import BOM, invalid_encoding
+from ingester.formats.encoding import BOM, NotUtf8
 from ingester.formats.piece import Piece
+from ingester.formats.plain import Mask, Rewritten
 
 RAGGED = pa.schema([("row", pa.int64()), ("line", pa.int64()), ("cells", pa.int32())])
 
@@ -31,10 +32,12 @@ class Block:
     lines: pa.Int64Array
     table: pa.RecordBatch
     ragged: pa.RecordBatch
+    #: By position of the column, which cells had a type where the file came from; their text is canonical.
+    typed: dict[int, Mask] = field(default_factory=dict)
 
 
-def parse(piece: Piece, width: int, delimiter: str) -> Block:
-    """The piece as columns. Raises UnreadableFile for bytes that are no UTF-8."""
+def parse(piece: Piece, width: int, delimiter: str, rewritten: Rewritten | None = None) -> Block:
+    """The piece as columns. Raises NotUtf8 for bytes that are no UTF-8."""
     require_utf8(piece.raw, piece.offset)
     bad: list[tuple[int, int]] = []
 
@@ -51,7 +54,8 @@ def parse(piece: Piece, width: int, delimiter: str) -> Block:
     ragged = _ragged(piece, rows[index], lines[index], cells)
     if bad:
         rows, lines = np.delete(rows, index), np.delete(lines, index)
-    return Block(piece.first_row, pa.array(rows), pa.array(lines), table, ragged)
+    table, typed = (table, {}) if rewritten is None else rewritten.restore(table)
+    return Block(piece.first_row, pa.array(rows), pa.array(lines), table, ragged, typed)
 
 
 def parse_rows(
@@ -80,7 +84,7 @@ def parse_rows(
 
 
 def require_utf8(raw: bytes | memoryview, offset: int) -> None:
-    """Raise UnreadableFile if `raw`, which stands at `offset` of its file, is not UTF-8."""
+    """Raise NotUtf8 if `raw`, which stands at `offset` of its file, is not UTF-8."""
     whole = pa.py_buffer(np.array([0, len(raw)], np.int32))
     try:
         # Arrow validates a string of any length many times faster than Python decodes it.
@@ -89,7 +93,7 @@ def require_utf8(raw: bytes | memoryview, offset: int) -> None:
         try:
             bytes(raw).decode()
         except UnicodeDecodeError as error:
-            raise invalid_encoding(offset + error.start) from None
+            raise NotUtf8(offset + error.start) from None
         raise
 
 

@@ -18,8 +18,7 @@ import pyarrow as pa
 
 from ingester.formats.block import Block, parse
 from ingester.formats.cut import Positions
-from ingester.formats.detect import Detected, detect
-from ingester.formats.header import read_header
+from ingester.formats.layout import Layout
 from ingester.formats.piece import Finder, Piece
 from ingester.formats.row_index import Entry, RowIndex
 from ingester.formats.selection import Selection, select
@@ -55,31 +54,28 @@ class DelimitedReader:
 
     def __init__(
         self,
-        path: Path,
-        detected: Detected | None = None,
+        layout: Layout,
         *,
         block_bytes: int = BLOCK_BYTES,
         threads: int = 2,
         index: Path | None = None,
     ) -> None:
-        self._path = path
-        share = path.stat().st_size // (_BLOCKS_A_THREAD * threads)
+        self._layout = layout
+        self._path = layout.path
+        share = (layout.end - layout.start) // (_BLOCKS_A_THREAD * threads)
         self._block_bytes = min(block_bytes, max(share, _LEAST_BYTES))
         self._threads = threads
         self._extents: list[_Extent] = []
         self._index = RowIndex(index) if index is not None else None
-        self.detected = detected or detect(path)
         #: Known when `blocks` or `map` is exhausted.
         self.total_rows = 0
         #: Known then, too: why the last record looks cut off; None if it does not.
         self.truncated: str | None = None
-        with path.open("rb") as file:
-            self._header = read_header(file.fileno(), self.detected)
 
     @property
     def header(self) -> list[str]:
         """The column names as sent, without blanks around them; a name may come twice."""
-        return self._header.names
+        return list(self._layout.names)
 
     def blocks(self) -> Iterator[Block]:
         """Every block in file order, parsed ahead in threads."""
@@ -87,13 +83,13 @@ class DelimitedReader:
 
     def map(self, function: Callable[[Block], T]) -> Iterator[T]:
         """What `function` makes of every block, in file order; it is called in the threads that parse."""
-        width, delimiter = len(self.header), self.detected.delimiter
+        width, delimiter, rewritten = len(self._layout.names), self._layout.delimiter, self._layout.rewritten
         self._extents, self.total_rows, self.truncated = [], 0, None
         if self._index is not None:
             self._index.clear()
 
         def work(piece: Piece) -> tuple[str | None, str | None, T]:
-            block = parse(piece, width, delimiter)
+            block = parse(piece, width, delimiter, rewritten)
             return _open_quote(piece), _short_end(piece, block.ragged, width), function(block)
 
         with self._path.open("rb") as file:
@@ -110,7 +106,7 @@ class DelimitedReader:
         Only after `blocks` or `map` was exhausted; reads only the blocks that hold wanted rows, in file order, and
         calls `function` in threads.
         """
-        width, delimiter = len(self.header), self.detected.delimiter
+        width, delimiter, rewritten = len(self._layout.names), self._layout.delimiter, self._layout.rewritten
         ends = [*(extent.first_row for extent in self._extents), self.total_rows + 1][1:]
 
         with self._path.open("rb") as file:
@@ -118,7 +114,7 @@ class DelimitedReader:
 
             def work(part: tuple[_Extent, Positions]) -> T:
                 extent, rows = part
-                return function(select(self._again(finder, extent), rows, width, delimiter))
+                return function(select(self._again(finder, extent), rows, width, delimiter, rewritten))
 
             parts = (
                 (extent, extent.first_row + np.flatnonzero(wanted[extent.first_row : end]))
@@ -127,11 +123,11 @@ class DelimitedReader:
             yield from _in_order(work, (part for part in parts if part[1].size), self._threads)
 
     def _finder(self, file: BinaryIO) -> Finder:
-        size = self._path.stat().st_size
-        return Finder(file.fileno(), size, self.detected.delimiter, len(self.header), self._block_bytes)
+        layout = self._layout
+        return Finder(file.fileno(), layout.end, layout.delimiter, len(layout.names), self._block_bytes)
 
     def _pieces(self, file: BinaryIO) -> Iterator[Piece]:
-        for piece in self._finder(file).pieces(self._header.end, self._header.next_line):
+        for piece in self._finder(file).pieces(self._layout.start, self._layout.line):
             entry = self._index.keep(piece) if self._index is not None else None
             self._extents.append(_Extent(piece.offset, piece.end, piece.first_row, piece.first_line, entry))
             self.total_rows = piece.next_row - 1

@@ -46,9 +46,10 @@ def find_heading(rows: Sequence[Sequence[str]], is_known: IsKnown | None = None)
     width = _width(rows)
     if is_known is not None and (row := _with_known(rows, is_known)) is not None:
         return _from(rows, row)
-    for index, row in enumerate(rows[:_ABOVE]):
-        if _filled(row) >= max(1, width - max(1, width // 3)) and (width == 1 or _filled(row) > 1):
-            return _judged(rows, index, width)
+    for index, cells in enumerate(rows[:_ABOVE]):
+        filled = _filled(cells)
+        if filled >= max(1, width - max(1, width // 3)) and (width == 1 or filled > 1):
+            return _judged(rows, index)
     return _from(rows, 0)
 
 
@@ -74,7 +75,7 @@ def _with_known(rows: Sequence[Sequence[str]], is_known: IsKnown) -> int | None:
     return best if known and (known * 3 >= filled or known > 2) else None
 
 
-def _judged(rows: Sequence[Sequence[str]], index: int, width: int) -> Heading:
+def _judged(rows: Sequence[Sequence[str]], index: int) -> Heading:
     """What the first row of full width is: a header, the first line of one, or data already."""
     row, below = rows[index], rows[index + 1 : index + 1 + _BELOW]
     same = [each for each in below if len(each) == len(row)]
@@ -101,6 +102,9 @@ def _judged(rows: Sequence[Sequence[str]], index: int, width: int) -> Heading:
 def _from(rows: Sequence[Sequence[str]], index: int) -> Heading:
     """The header that begins at a row, with the second line that it may have."""
     row = [cell.strip() for cell in rows[index]]
+    above = [cell.strip() for cell in rows[index - 1]] if index else []
+    if above and len(above) == len(row) and len(set(map(str.casefold, row))) < len(row) and _is_group(above):
+        return Heading(index - 1, index + 1, tuple(_under_groups(above, row)))
     following = [cell.strip() for cell in rows[index + 1]] if index + 1 < len(rows) else []
     if following and len(following) == len(row):
         if _is_group(row) and _is_names(following):

@@ -73,7 +73,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Finder:
-    """Finds the pieces of one open file. `size` is the file's, `block_bytes` what a piece aims at."""
+    """Finds the pieces of one open file. At byte `size` the rows end, `block_bytes` is what a piece aims at."""
 
     descriptor: int
     size: int
@@ -106,7 +106,7 @@ class Finder:
     def _next(self, offset: int, row: int, line: int) -> Piece:
         wanted, cut_short = self._aim(offset), False
         while True:
-            data = os.pread(self.descriptor, wanted, offset)
+            data = os.pread(self.descriptor, min(wanted, self.size - offset), offset)
             if not data:
                 raise OSError(f"the file ends at byte {offset}; it had {self.size} bytes when it was opened")
             if piece := self._find(data, offset + len(data) >= self.size, offset, row, line):

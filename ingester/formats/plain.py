@@ -29,6 +29,8 @@ SEPARATOR = "\x1f"
 ESCAPE = "\x1a"
 _TYPED = ESCAPE + "T"
 _EMPTY = ESCAPE + "Z"
+#: Of text with escape characters only.
+ESCAPED_DELIMITER = ESCAPE + "G"
 #: The substitute itself comes first where text is written, last where it is read.
 _WRITTEN = {ESCAPE: "A", SEPARATOR: "B", "\n": "C", "\r": "D", '"': "E"}
 _ODD = re.compile('[\x1a\x1f\n\r"]')
@@ -114,12 +116,14 @@ def too_large(expected: str) -> UnreadableFile:
 class Rewritten:
     """How cells were changed on the way to where the reader found them, and are changed back.
 
-    `escaped`: substitutes stand in them. `quote` was exchanged for `"`, `delimiter` stands as a unit separator.
+    `escaped`: substitutes stand in them. `quote` was exchanged for `"`, `delimiter` stands as a unit separator,
+    `escaped_delimiter` as a substitute where it had been escaped.
     """
 
     escaped: bool = False
     quote: str = '"'
     delimiter: str = SEPARATOR
+    escaped_delimiter: str = ""
 
     def restore(self, table: pa.RecordBatch) -> tuple[pa.RecordBatch, dict[int, Mask]]:
         """The cells as they were, and which cells of which columns are typed."""
@@ -131,12 +135,19 @@ class Rewritten:
                 marked[position] = mask
         return pa.record_batch(columns, names=table.schema.names), marked
 
+    def restore_row(self, cells: Sequence[str]) -> list[str]:
+        """The cells of one row as they were."""
+        if not cells:
+            return []
+        table = pa.record_batch([pa.array([cell], pa.string()) for cell in cells], list(map(str, range(len(cells)))))
+        return [column[0].as_py() for column in self.restore(table)[0].columns]
+
     def _column(self, column: pa.StringArray) -> tuple[pa.StringArray, Mask | None]:
         data = column.buffers()[2]
         content = b"" if data is None else memoryview(data).cast("B")
         mask = None
         if self.escaped and (np.frombuffer(content, np.uint8) == ord(ESCAPE)).any():
-            column, mask = _unescaped(column)
+            column, mask = _unescaped(column, self.escaped_delimiter)
         if self.quote != '"' or self.delimiter != SEPARATOR:
             column = self._exchanged(column)
         return column, mask
@@ -146,12 +157,12 @@ class Rewritten:
             column = pc.replace_substring(column, SEPARATOR, self.delimiter)
         if self.quote != '"' and self.quote:
             # What is swapped twice is what it was; no cell has the character that stands in between.
-            for old, new in (('"', "\x1c"), (self.quote, '"'), ("\x1c", self.quote)):
+            for old, new in (('"', "\x1d"), (self.quote, '"'), ("\x1d", self.quote)):
                 column = pc.replace_substring(column, old, new)
         return column
 
 
-def _unescaped(column: pa.StringArray) -> tuple[pa.StringArray, Mask | None]:
+def _unescaped(column: pa.StringArray, delimiter: str) -> tuple[pa.StringArray, Mask | None]:
     is_typed = pc.starts_with(column, _TYPED)
     mask = is_typed.to_numpy(zero_copy_only=False)
     if mask.all():
@@ -162,7 +173,7 @@ def _unescaped(column: pa.StringArray) -> tuple[pa.StringArray, Mask | None]:
     odd = np.flatnonzero(pc.match_substring(column, ESCAPE).to_numpy(zero_copy_only=False))
     if odd.size:
         chosen = column.take(pa.array(odd))
-        chosen = pc.replace_substring(chosen, _EMPTY, "")
+        chosen = pc.replace_substring(pc.replace_substring(chosen, _EMPTY, ""), ESCAPED_DELIMITER, delimiter)
         for code, character in _READ:
             chosen = pc.replace_substring(chosen, code, character)
         replaced = np.zeros(len(column), np.bool_)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +13,7 @@ from ingester.formats.block import parse_rows
 from ingester.formats.cut import Positions
 from ingester.formats.mend import grammar
 from ingester.formats.piece import Piece
+from ingester.formats.plain import SEPARATOR, Rewritten
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +23,13 @@ class Selection:
     rows: Positions
     lines: Positions
     cells: pa.RecordBatch
+    #: The cells of those rows that have other than the header's, or broken quotes, just as many as they have.
+    ragged: dict[int, list[str]] = field(default_factory=dict)
 
 
-def select(piece: Piece, wanted: Positions, width: int, delimiter: str) -> Selection:
+def select(
+    piece: Piece, wanted: Positions, width: int, delimiter: str, rewritten: Rewritten | None = None
+) -> Selection:
     """The rows of `piece` numbered in `wanted` (sorted), with `width` columns.
 
     A short row is padded with empty cells; the surplus cells of a long one are joined into its last column by the
@@ -52,18 +57,28 @@ def select(piece: Piece, wanted: Positions, width: int, delimiter: str) -> Selec
             if piece.first_row + number in asked:
                 odd.append((piece.first_row + number, line.decode().split(delimiter)))
     if not odd:
-        return Selection(good_rows, piece.lines_of(good_rows), good)
+        return Selection(good_rows, piece.lines_of(good_rows), _restored(good, rewritten))
     rows = np.concatenate((good_rows, np.array([row for row, _ in odd], np.int64)))
     order = np.argsort(rows)
+    joint = "," if rewritten is not None and rewritten.delimiter == delimiter == SEPARATOR else delimiter
     fitted = pa.record_batch(
         [
             pa.array(column, pa.string())
-            for column in zip(*(_fit(cells, width, delimiter) for _, cells in odd), strict=True)
+            for column in zip(*(_fit(cells, width, joint) for _, cells in odd), strict=True)
         ],
         names=good.schema.names,
     )
     rows = rows[order]
-    return Selection(rows, piece.lines_of(rows), pa.concat_batches([good, fitted]).take(pa.array(order)))
+    cells = _restored(pa.concat_batches([good, fitted]).take(pa.array(order)), rewritten)
+    return Selection(rows, piece.lines_of(rows), cells, {row: _whole(cells, rewritten) for row, cells in odd})
+
+
+def _restored(cells: pa.RecordBatch, rewritten: Rewritten | None) -> pa.RecordBatch:
+    return cells if rewritten is None else rewritten.restore(cells)[0]
+
+
+def _whole(cells: Sequence[str], rewritten: Rewritten | None) -> list[str]:
+    return list(cells) if rewritten is None else rewritten.restore_row(cells)
 
 
 def _bytes_of(piece: Piece, index: Positions) -> memoryview:

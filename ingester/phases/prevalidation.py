@@ -22,6 +22,7 @@ from ingester.domain.errors import Held
 from ingester.domain.phase import PhaseName, PhaseRecord
 from ingester.formats.block import Block
 from ingester.formats.delimited import DelimitedReader
+from ingester.formats.opening import Opened
 from ingester.phases.account import Account
 from ingester.phases.assertions import Assertions
 from ingester.ruleset.columns import ColumnMatch, match_columns
@@ -39,6 +40,7 @@ _Found = list[tuple[Kind, npt.NDArray[np.int64]]]
 class Prevalidated:
     """What the other phases work on."""
 
+    opened: Opened
     reader: DelimitedReader
     columns: tuple[ColumnMatch, ...]
     rows: Rows
@@ -60,7 +62,7 @@ class _CheckedBlock:
 
 
 def run(
-    drop: Path,
+    opened: Opened,
     entity: Entity,
     notices: Notices,
     verdict: Verdict,
@@ -74,14 +76,16 @@ def run(
     partial: bool = False,
     erases: bool = False,
 ) -> Prevalidated:
-    """Check every cell of `drop` that the rules of `entity` ask for; columns that only `whole` has are left alone.
+    """Check every cell of a drop that the rules of `entity` ask for; columns that only `whole` has are left alone.
 
     `creates`: every row is a new record, without anything that the file does not say; `partial`: rows only change
     records, so that no column but the key's has to be there; `erases`: empty cells erase.
     Raises UnreadableFile, or Held when the last record is cut off.
     """
     account = Account(PhaseName.PREVALIDATION)
-    reader = DelimitedReader(drop, block_bytes=block_bytes, index=workspace / "rows.index")
+    reader = opened.reader(block_bytes=block_bytes, index=workspace / "rows.index")
+    for remark in opened.remarks:
+        notices.add_to_file(remark.code, expected=remark.expected, value=remark.value)
     columns = tuple(match_columns(reader.header, whole or entity))
     usable = _report_columns(columns, entity, notices, partial=partial)
     asked = {field.name for field in entity.fields}
@@ -127,7 +131,9 @@ def run(
     if not usable:
         verdict.reject_all()
     record = account.close(total=verdict.total, error=verdict.error_rows)
-    return Prevalidated(reader, columns, Rows(spilled, spilled_as), not usable, Assertions(checks, asserted), record)
+    return Prevalidated(
+        opened, reader, columns, Rows(spilled, spilled_as), not usable, Assertions(checks, asserted), record
+    )
 
 
 def _kinds(findings: list[Finding], numbers: npt.NDArray[np.int64]) -> _Found:
@@ -176,7 +182,13 @@ def _report_columns(columns: tuple[ColumnMatch, ...], entity: Entity, notices: N
         notices.add_to_file("duplicate_column", (name,), expected=f"'{name}'", value=name)
     for name in missing:
         notices.add_to_file("missing_column", (name,), expected=f"'{name}'")
+    last = max((match.position for match in columns if match.column), default=-1)
     for match in columns:
-        if match.field is None and match.column:
+        if match.matched_by == "likeness":
+            said = f"'{match.column}' was taken for '{match.field}'"
+            notices.add_to_file("similar_column", (match.field or "",), expected=said, value=match.column)
+        elif match.field is None and match.column:
             notices.add_to_file("unknown_column", (), expected=f"'{match.column}'", value=match.column)
+        elif match.field is None and match.position < last:
+            notices.add_to_file("unnamed_column", (), expected=str(match.position + 1))
     return not twice and not missing

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import string
+import unicodedata
 from functools import lru_cache
 
 from ingester.ruleset.model import Entity
@@ -30,6 +31,12 @@ def fold(name: str) -> str:
 def fold_header(header: str) -> str:
     """A column header or field name as it is compared: any case, any run of spaces, hyphens and `_` as one `_`."""
     return re.sub(r"[\s_-]+", "_", header.strip().casefold())
+
+
+def letters(header: str) -> str:
+    """Only the letters and digits of a header, small and without accents: `E-Mail`, `eMail` and `e_mail` are one."""
+    decomposed = unicodedata.normalize("NFKD", header.casefold())
+    return "".join(character for character in decomposed if character.isalnum())
 
 
 def plural(name: str) -> str:

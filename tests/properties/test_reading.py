@@ -15,9 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingester.domain.errors import UnreadableFile
+from ingester.domain.reads import Reads
 from ingester.formats import mend
 from ingester.formats.delimited import DelimitedReader
-from ingester.formats.detect import Detected
+from ingester.formats.layout import lay_out
 from tests.examples import examples
 
 
@@ -37,9 +38,8 @@ def read(data: bytes, delimiter: str, block_bytes: int, threads: int = 1) -> Rea
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "file.csv"
         path.write_bytes(data)
-        encoding = "utf-8-sig" if data.startswith(b"\xef\xbb\xbf") else "utf-8"
-        detected = Detected("csv", None, encoding, delimiter, '"')
-        reader = DelimitedReader(path, detected, block_bytes=block_bytes, threads=threads)
+        layout = lay_out(path, delimiter, Reads(header=1, footer=0))
+        reader = DelimitedReader(layout, block_bytes=block_bytes, threads=threads)
         good: dict[int, tuple[int, list[str]]] = {}
         ragged: dict[int, tuple[int, int]] = {}
         before = 1

@@ -113,7 +113,7 @@ def test_a_header_without_rows_is_accepted(engine: Engine) -> None:
     ("content", "code"),
     [
         (b"", "empty_file"),
-        (b"external_id,label\nA,\xff\xfe\n", "invalid_encoding"),
+        ("external_id,label\nA,Zoë\nB,Jürgen\n".encode() + b"C,\xff\n", "invalid_encoding"),
         (b"PK\x03\x04\x00\x00\x00\x00rest of an archive", "unreadable_file"),
     ],
 )

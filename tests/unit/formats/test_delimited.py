@@ -10,15 +10,21 @@ import pytest
 from ingester.domain.errors import UnreadableFile
 from ingester.formats import piece as piece_module
 from ingester.formats.delimited import DelimitedReader
+from ingester.formats.layout import Layout
+from ingester.formats.opening import open_drop
 from ingester.formats.piece import Piece
 from ingester.formats.row_index import RowIndex
 from ingester.formats.selection import Selection
 
 
+def laid_out(path: Path) -> Layout:
+    return open_drop(path, path.name, path.parent).layout
+
+
 def reader_of(tmp_path: Path, data: bytes, block_bytes: int = 8 << 20) -> DelimitedReader:
     path = tmp_path / "file.csv"
     path.write_bytes(data)
-    return DelimitedReader(path, block_bytes=block_bytes)
+    return DelimitedReader(laid_out(path), block_bytes=block_bytes)
 
 
 def as_it_is(found: Selection) -> Selection:
@@ -86,7 +92,9 @@ def test_rows_are_read_again_as_they_were_sent(tmp_path: Path) -> None:
 def test_rows_are_the_same_whether_they_are_looked_for_again_or_not(tmp_path: Path, block_bytes: int) -> None:
     path = tmp_path / "file.csv"
     path.write_bytes(b'a,b\n1,"x\n""y"\r\n\n3\n4,5,6\n"7"x,8\n9,10\n\n11,"1\n2"\n13,5" pipe')
-    readers = [DelimitedReader(path, block_bytes=block_bytes, index=index) for index in (None, tmp_path / "index")]
+    readers = [
+        DelimitedReader(laid_out(path), block_bytes=block_bytes, index=index) for index in (None, tmp_path / "index")
+    ]
     for reader in [*readers, readers[1]]:
         list(reader.blocks())
     total = readers[0].total_rows
@@ -214,6 +222,6 @@ def test_short_rows_make_small_blocks(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(piece_module, "_MOST_ROWS", 5_000)
     path = tmp_path / "short.csv"
     path.write_text("n\n" + first + "".join(f"{number % 10}\n" for number in range(400_000)))
-    blocks = list(DelimitedReader(path, block_bytes=1 << 23).blocks())
+    blocks = list(DelimitedReader(laid_out(path), block_bytes=1 << 23).blocks())
     assert max(len(block.rows) for block in blocks) <= 70_000
     assert np.concatenate([block.rows.to_numpy() for block in blocks]).tolist() == list(range(1, 400_001 + bool(first)))

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ingester.formats.delimited import DelimitedReader
+from ingester.formats.opening import open_drop
 from ingester.outbox import report
 from ingester.outbox.report import Report
 from ingester.ruleset.columns import match_columns
@@ -31,7 +31,7 @@ class Written:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         (folder / "drop").write_bytes(CONTENT.encode())
-        self.reader = DelimitedReader(folder / "drop")
+        self.reader = open_drop(folder / "drop", "drop.csv", folder).reader()
         self.notices, self.verdict = Notices(folder), Verdict()
         for block in self.reader.blocks():
             self.verdict.extend(int(block.rows[-1].as_py()))

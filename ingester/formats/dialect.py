@@ -1,0 +1,146 @@
+"""The dialect of delimited text: what stands between cells, around them, and takes the meaning from a quote.
+
+Told from a bounded sample by trying: the right dialect is the one under which most rows have as many cells as the
+others, and cells look like values. The idea of weighing both is that of van den Burg, Nazábal and Sutton, "Wrangling
+messy CSV files by detecting row and type patterns" (2019).
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ingester.domain.reads import Reads
+from ingester.formats.heading import IsKnown, kind
+
+#: In order of how usual they are, which decides between equals.
+_SINGLE = (",", ";", "\t", "|", "^", "~", "\x01", "\x1f", "\x1e", "§", "¦", ":", "#", " ")
+#: Weak ones: they often stand in text.
+_WEAK = {":": 0.6, "#": 0.6, " ": 0.5}
+_RUN = re.compile(r"(?<![^\w\s\"'])[^\w\s\"'.()\[\]{}+@/\\<>=$€£%&!?*-]{2,4}(?![^\w\s\"'])")
+_SPACED = re.compile(r"[,;|] (?=\S)")
+_SEP_LINE = re.compile(r"\A\ufeff?sep=(.{1,4}?)\r?(?:\n|\Z)", re.IGNORECASE)
+#: Rows of the sample that vote, and how many of their cells are looked at.
+_VOTERS = 200
+_CELLS = 1500
+_STRANGE = re.compile(r"[;|\t^~\x01\x1e\x1f]|,(?![ \d])|\A,|\\\"|\A[\"'][^\"']*\Z")
+_PLAIN_ESCAPE = '\\"'
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How cells are told apart. `quote` is empty where quotes mean nothing; quotes are doubled without `escape`."""
+
+    delimiter: str = ","
+    quote: str = '"'
+    escape: str | None = None
+    #: Lines that begin so are no rows.
+    comment: str | None = None
+    #: Whether the file begins with a line that names the delimiter, as spreadsheets want it.
+    announced: bool = False
+
+
+def tell_dialect(sample: str, reads: Reads, is_known: IsKnown | None = None) -> Dialect:
+    """The dialect of a text that begins with `sample`, which ends where a line does or with the text."""
+    announced = _SEP_LINE.match(sample)
+    body = sample[announced.end() :] if announced else sample
+    pinned = reads.delimiter or (announced.group(1) if announced else None)
+    delimiters = [pinned] if pinned else list(_candidates(body))
+    quotes = [reads.quote] if reads.quote is not None else list(_quotes(body, delimiters))
+    escapes = [reads.escape] if reads.escape is not None else [None, *(["\\"] if _PLAIN_ESCAPE in body else [])]
+    best, best_score = Dialect(delimiters[0], quotes[0], escapes[0]), 0.0
+    for delimiter, quote, escape in itertools.product(delimiters, quotes, escapes):
+        if quote and quote in delimiter:
+            continue
+        score = _score(_rows(body, delimiter, quote, escape), delimiter, is_known)
+        if score > best_score * 1.0001:
+            best, best_score = Dialect(delimiter, quote, escape), score
+    comment = reads.comment or _comment(body, best)
+    return Dialect(best.delimiter, best.quote, best.escape, comment, announced is not None)
+
+
+def _candidates(body: str) -> Iterator[str]:
+    present = [delimiter for delimiter in _SINGLE if delimiter in body]
+    # Of several characters, if the first lines have them: `||`, `~|~`, `, `.
+    lines = [line for line in body.splitlines()[:20] if line.strip()]
+    runs = Counter(run for line in lines for run in set(_RUN.findall(line)))
+    several = [run for run, lines_with in runs.most_common(6) if lines_with * 2 > len(lines) or lines_with > 2]
+    spaced = Counter(run for line in lines for run in set(_SPACED.findall(line)))
+    several += [run for run, lines_with in spaced.most_common(2) if lines_with * 10 >= 9 * len(lines)]
+    found = [*(delimiter for delimiter in present if delimiter not in _WEAK), *several]
+    yield from [*found, *(delimiter for delimiter in present if delimiter in _WEAK)] or [","]
+
+
+def _quotes(body: str, delimiters: Sequence[str]) -> Iterator[str]:
+    yield '"'
+    marks = "".join(re.escape(delimiter[0]) for delimiter in delimiters)
+    single = re.compile(rf"(?m)(?:^|[{marks}] ?)'[^'\n]*'(?=[{marks}]|\r?$)")
+    if "'" in body and len(single.findall(body, 0, 1 << 14)) >= 2:
+        yield "'"
+
+
+def _rows(body: str, delimiter: str, quote: str, escape: str | None) -> list[list[str]]:
+    """The first rows, blank ones left out; rows whose quotes are open to the end as one that nobody could mean."""
+    if len(delimiter) > 1:
+        body, delimiter = body.replace(delimiter, "\x1f"), "\x1f"
+    options: dict[str, object] = {"delimiter": delimiter, "escapechar": escape, "doublequote": escape is None}
+    options |= {"quotechar": quote} if quote else {"quoting": csv.QUOTE_NONE}
+    rows = csv.reader(body.splitlines(keepends=True), **options)  # type: ignore[arg-type]
+    found = []
+    try:
+        for row in rows:
+            if row and any(cell.strip() for cell in row):
+                found.append(row)
+                if len(found) == _VOTERS:
+                    break
+    except csv.Error:
+        # A cell over the module's limit of 128 KiB, or a NUL: what came before it votes.
+        pass
+    return found
+
+
+def _score(rows: list[list[str]], delimiter: str, is_known: IsKnown | None) -> float:
+    """How much the rows look like a table: even, wide, of cells that look like values."""
+    if not rows:
+        return 0.0
+    widths = Counter(map(len, rows))
+    width = max(widths, key=lambda each: (widths[each] * min(each, 4), each))
+    if width < 2:
+        return 0.001
+    even = widths[width] / len(rows)
+    cells = [cell for row in rows if len(row) == width for cell in row][:_CELLS]
+    values = sum(map(_worth, cells)) / len(cells)
+    filled = sum(1 for cell in cells if cell.strip()) / len(cells)
+    wide: float = (1 - 1 / width) ** 0.3
+    score: float = even * even * wide * values * (0.5 + filled / 2) * _WEAK.get(delimiter, 1.0)
+    if is_known is not None:
+        known = max(sum(1 for cell in row if is_known(cell.strip())) for row in rows[:50])
+        score *= 1 + min(known, width) / width
+    return score
+
+
+def _worth(cell: str) -> float:
+    """How much a cell looks like one value: a number or date fully, text with what ends other cells hardly."""
+    if not cell:
+        return 0.9
+    if _STRANGE.search(cell):
+        return 0.2 if len(cell) < 60 else 0.5
+    if cell[0] == " ":
+        return 0.8
+    return 1.0 if kind(cell) != "text" else 0.95
+
+
+def _comment(body: str, dialect: Dialect) -> str | None:
+    """`#`, if the text begins with lines like that and they are no rows."""
+    lines = body.lstrip("\ufeff\r\n").splitlines()
+    first = lines[0] if lines else ""
+    if not first.startswith("#"):
+        return None
+    after = next((line for line in lines if line and not line.startswith("#")), "")
+    if after and first.count(dialect.delimiter) >= max(1, after.count(dialect.delimiter)):
+        return None  # a header that is called so: `#id,name`
+    return "#"

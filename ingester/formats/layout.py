@@ -1,0 +1,217 @@
+"""Where the rows of a delimited file are: below its header, above its footer. Told from both ends, never the middle."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ingester.domain import notice
+from ingester.domain.errors import UnreadableFile
+from ingester.domain.reads import Reads
+from ingester.formats.encoding import BOM, SAMPLE_BYTES
+from ingester.formats.heading import Heading, IsKnown, find_heading
+from ingester.formats.mend import RECORD_LIMIT, Grammar, grammar, line_ends
+from ingester.formats.plain import Rewritten
+
+#: Rows that are looked at to find the header among them.
+_ROWS = 160
+_TAIL_BYTES = 16 << 10
+#: Lines at the end that may be no rows.
+_FOOTERS = 20
+#: Nobody sees these around a column's name.
+_AROUND_NAMES = " \t\u00a0\u202f\u200b\u200c\u200d\u2060\ufeff\u00ad\u200e\u200f"
+_LINE = re.compile(rb"[^\r\n]*+(?:\r\n?|\n|\Z)")
+#: How lines begin that programs put below a table.
+_CLOSING = re.compile(
+    r"[-=*_#]{2}|\(?\d+ (?:rows?|records?)\b|(?:grand |sub)?total\b|end of |eof\b|\[?eof|summe\b|gesamt|somme\b|suma\b"
+    r"|(?:rows?|records?|lines?|count|datensätze)\b ?[:=]|generated |created |exported |source:|\* |confidential|©",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A delimited file as the reader takes it: UTF-8, cells between single bytes `delimiter`, quotes `"`.
+
+    Rows are the bytes from `start`, where line number `line` begins, to `end`. `rewritten` says how cells are put back.
+    """
+
+    path: Path
+    delimiter: str
+    names: tuple[str, ...]
+    start: int
+    line: int
+    end: int
+    #: The line of the header; None if there is none.
+    header_line: int | None = 1
+    #: What stands below the rows, a line each.
+    footer: tuple[str, ...] = ()
+    rewritten: Rewritten | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    cells: list[str]
+    end: int
+    line: int
+    next_line: int
+    #: Whether its quotes are broken, so that its cells are only likely.
+    is_broken: bool = False
+
+
+def lay_out(
+    path: Path,
+    delimiter: str,
+    reads: Reads,
+    *,
+    skip_lines: int = 0,
+    rewritten: Rewritten | None = None,
+    is_known: IsKnown | None = None,
+) -> Layout:
+    """Find header and footer of a file that is UTF-8.
+
+    `skip_lines`: so many lines say nothing. Raises UnreadableFile: `empty_file`, `missing_header`, or `unreadable_file`
+    for a row over 16 MiB.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        descriptor = file.fileno()
+        start = len(BOM) if os.pread(descriptor, len(BOM), 0) == BOM else 0
+        if start == size:
+            raise UnreadableFile("empty_file", notice.message("empty_file"))
+        rows = _Head(descriptor, delimiter, rewritten).rows(start, skip_lines)
+        if not rows:
+            raise UnreadableFile("missing_header", notice.message("missing_header"))
+        heading = _heading(rows, reads, is_known)
+        if heading.row is None:
+            names = reads.columns or ("",) * max(len(row.cells) for row in rows[heading.data : heading.data + 20])
+            first = rows[heading.data - 1] if heading.data else None
+            begin, line, header_line = (first.end, first.next_line, None) if first else (start, 1, None)
+        else:
+            if any(row.is_broken for row in rows[heading.row : heading.data]):
+                reason = "the quotes of the header row are broken"
+                raise UnreadableFile("unreadable_file", notice.message("unreadable_file", expected=reason))
+            names = tuple(name.strip(_AROUND_NAMES) for name in heading.names)
+            last = rows[heading.data - 1]
+            begin, line, header_line = last.end, last.next_line, rows[heading.row].line
+        footer, end = _footer(descriptor, size, begin, delimiter, len(names), reads.footer)
+    return Layout(path, delimiter, names, begin, line, end, header_line, footer, rewritten)
+
+
+def _heading(rows: Sequence[_Row], reads: Reads, is_known: IsKnown | None) -> Heading:
+    if reads.header:
+        at = next((index for index, row in enumerate(rows) if row.line >= reads.header), None)
+        if at is None:
+            raise UnreadableFile("missing_header", notice.message("missing_header"))
+        return Heading(at, at + 1, tuple(rows[at].cells))
+    if reads.columns and (reads.header == 0 or not _says(rows[0].cells, reads.columns)):
+        return Heading(None, 0)
+    if reads.columns:
+        return Heading(0, 1, reads.columns)
+    return find_heading([row.cells for row in rows], is_known)
+
+
+def _says(cells: Sequence[str], columns: Sequence[str]) -> bool:
+    return [cell.strip().casefold() for cell in cells] == [name.casefold() for name in columns]
+
+
+class _Head:
+    """The first rows of a file that are not blank."""
+
+    def __init__(self, descriptor: int, delimiter: str, rewritten: Rewritten | None) -> None:
+        self._descriptor = descriptor
+        self._rules = grammar(delimiter)
+        self._delimiter = delimiter
+        self._rewritten = rewritten
+
+    def rows(self, start: int, skip_lines: int) -> list[_Row]:
+        """As many as there are, but not more than decide; the first however long it is."""
+        wanted = SAMPLE_BYTES
+        while True:
+            data = os.pread(self._descriptor, wanted, start)
+            at_end = len(data) < wanted
+            found = self._found(data, at_end, start, skip_lines)
+            if found or at_end:
+                return found
+            if wanted >= RECORD_LIMIT:
+                reason = f"its first row does not end within {RECORD_LIMIT >> 20} MiB"
+                raise UnreadableFile("unreadable_file", notice.message("unreadable_file", expected=reason))
+            wanted *= 4
+
+    def _found(self, data: bytes, at_end: bool, start: int, skip_lines: int) -> list[_Row]:
+        found: list[_Row] = []
+        at, line = 0, 1
+        while at < len(data) and len(found) < _ROWS:
+            if data[at] in b"\r\n" or line <= skip_lines:
+                match = _LINE.match(data, at)
+                assert match is not None, "a line matches anything"
+                at, line = match.end(), line + 1
+                continue
+            row, end = _row(data, at, self._rules)
+            if end == len(data) and not at_end:
+                break
+            next_line = line + max(1, line_ends(data[at:end]))
+            found.append(_Row(self._cells(row), start + end, line, next_line, is_broken=isinstance(row, list)))
+            at, line = end, next_line
+        return found
+
+    def _cells(self, row: bytes | list[bytes]) -> list[str]:
+        cells = row if isinstance(row, list) else self._rules.cells(row)
+        texts = [cell.decode("utf-8", "replace") for cell in cells]
+        if self._rewritten is None:
+            return texts
+        return self._rewritten.restore_row(texts)
+
+
+def _row(data: bytes, at: int, rules: Grammar) -> tuple[bytes | list[bytes], int]:
+    """A row without its line end, or the cells of a line whose quotes are broken, and where it ends."""
+    if match := rules.clean.match(data, at) or rules.literal.match(data, at):
+        return match.group().rstrip(b"\r\n"), match.end()
+    line = _LINE.match(data, at)
+    assert line is not None, "a line matches anything"
+    return line.group().rstrip(b"\r\n").split(rules.delimiter), line.end()
+
+
+def _footer(
+    descriptor: int, size: int, begin: int, delimiter: str, width: int, pinned: int | None
+) -> tuple[tuple[str, ...], int]:
+    """The lines below the rows, and where the first of them begins."""
+    if pinned == 0 or begin >= size:
+        return (), size
+    at = max(begin, size - _TAIL_BYTES)
+    data = os.pread(descriptor, size - at, at)
+    lines = [(at + match.start(), match.group()) for match in _LINE.finditer(data) if match.group()]
+    if at > begin:
+        lines = lines[1:]  # its beginning was not read
+    if not lines:
+        return (), size
+    texts = [line.rstrip(b"\r\n").decode("utf-8", "replace") for _, line in lines]
+    filled = [index for index, text in enumerate(texts) if text.strip()]
+    if pinned is not None:
+        first = filled[-pinned] if pinned <= len(filled) else 0
+    else:
+        first = _first_of_footer(texts, delimiter, width, closed=lines[-1][1][-1:] in (b"\r", b"\n"))
+    if first == len(lines):
+        return (), size
+    return tuple(text for text in texts[first:] if text.strip()), lines[first][0]
+
+
+def _first_of_footer(texts: Sequence[str], delimiter: str, width: int, *, closed: bool) -> int:
+    """The index of the first line that is none of the table: below it no line has the cells of a row.
+
+    It says what it is, or is several words below a blank line. A record that was cut off in its first cell is no
+    footer, and a key that stands alone is a row without its other cells.
+    """
+    found = len(texts)
+    for index in range(len(texts) - 1, max(-1, len(texts) - _FOOTERS), -1):
+        cells = [cell.strip() for cell in texts[index].split(delimiter)]
+        filled = [cell for cell in cells if cell]
+        if '"' in texts[index] or len(cells) >= width or len(filled) > 2:
+            break
+        is_apart = index > 0 and not texts[index - 1].strip() and (closed or index < len(texts) - 1)
+        if filled and ((is_apart and " " in filled[0]) or _CLOSING.match(filled[0])):
+            found = index
+    return found

@@ -1,0 +1,189 @@
+"""From a drop to a reader of its rows: take off the containers, tell what it is, bring it into a form that is read.
+
+A UTF-8 file whose cells stand between single bytes is read as it is; of everything else the workspace gets a copy that
+is. What was found out about the file is told, and whatever is only likely, or is not imported, is a remark.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+from ingester.domain import notice
+from ingester.domain.errors import UnreadableFile
+from ingester.domain.limits import DEFAULT_LIMITS, Limits
+from ingester.domain.reads import ANY_WAY, Format, Reads
+from ingester.formats import rewrite
+from ingester.formats.container import unpack
+from ingester.formats.delimited import BLOCK_BYTES, DelimitedReader
+from ingester.formats.dialect import tell_dialect
+from ingester.formats.encoding import SAMPLE_BYTES, UTF8, Encoding, decoded, tell_encoding
+from ingester.formats.heading import IsKnown
+from ingester.formats.layout import Layout, lay_out
+
+#: How files begin that are nothing we read; https://en.wikipedia.org/wiki/List_of_file_signatures
+_FOREIGN = (
+    (b"7z\xbc\xaf\x27\x1c", "it is a 7z archive"),
+    (b"Rar!\x1a\x07", "it is a RAR archive"),
+    (b"%PDF-", "it is a PDF document"),
+    (b"\x89PNG", "it is a picture"),
+    (b"\xff\xd8\xff", "it is a picture"),
+    (b"{\\rtf", "it is a text document (RTF)"),
+    (b"<!DOCTYPE html", "it is a web page"),
+    (b"<html", "it is a web page"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Something about the file as a whole that its sender should know: a notice's code and parts."""
+
+    code: str
+    expected: str
+    value: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Detected:
+    """What a file is. `header_row` is the physical line, or the sheet's row, of the header; None without one."""
+
+    format: str
+    container: str | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
+    quote: str | None = None
+    header_row: int | None = None
+    sheet: str | None = None
+    escape: str | None = None
+    footer_lines: int = 0
+
+    def to_json(self) -> dict[str, str | int | None]:
+        """The status file's `detected`, which has these keys and no others."""
+        return {key: value for key, value in asdict(self).items() if key not in ("escape", "footer_lines")}
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A file that is ready to be read."""
+
+    layout: Layout
+    detected: Detected
+    remarks: tuple[Remark, ...] = field(default=())
+
+    def reader(self, *, block_bytes: int = BLOCK_BYTES, threads: int = 2, index: Path | None = None) -> DelimitedReader:
+        """Reads its rows."""
+        return DelimitedReader(self.layout, block_bytes=block_bytes, threads=threads, index=index)
+
+
+def open_drop(
+    path: Path,
+    name: str,
+    workspace: Path,
+    *,
+    reads: Reads = ANY_WAY,
+    limits: Limits = DEFAULT_LIMITS,
+    is_known: IsKnown | None = None,
+    late: Encoding | None = None,
+) -> Opened:
+    """Find out what a drop is. `name` is what its sender called it; `late` its encoding, if that was told later.
+
+    Raises UnreadableFile, with the reason for its sender.
+    """
+    inner = unpack(path, name, limits, workspace)
+    with inner.path.open("rb") as file:
+        sample = file.read(SAMPLE_BYTES)
+        whole = not file.read(1)
+    if not sample.removeprefix(b"\xef\xbb\xbf"):
+        raise UnreadableFile("empty_file", notice.message("empty_file"))
+    opened = _Text(inner.path, sample, workspace, reads, is_known, whole=whole).open(late)
+    container = "+".join(inner.containers) or None
+    return replace(opened, detected=replace(opened.detected, container=container))
+
+
+def _refuse(reason: str) -> UnreadableFile:
+    return UnreadableFile("unreadable_file", notice.message("unreadable_file", expected=reason))
+
+
+class _Text:
+    """A file of delimited text."""
+
+    def __init__(
+        self, path: Path, sample: bytes, workspace: Path, reads: Reads, is_known: IsKnown | None, *, whole: bool
+    ) -> None:
+        self._path = path
+        self._sample = sample
+        self._whole = whole
+        self._workspace = workspace
+        self._reads = reads
+        self._is_known = is_known
+
+    def open(self, late: Encoding | None) -> Opened:
+        for start, reason in _FOREIGN:
+            if self._sample[: len(start)].lower() == start.lower():
+                raise _refuse(reason)
+        told = late or tell_encoding(self._sample, self._whole)
+        encoding, remarks = self._pinned(told)
+        sample = self._text(encoding.codec)
+        if not sample.strip("\r\n"):
+            raise UnreadableFile("missing_header", notice.message("missing_header"))
+        dialect = tell_dialect(sample, self._reads, self._is_known)
+        remarks += self._deviations(sample)
+        path = self._path
+        if rewrite.is_needed(encoding.codec, dialect):
+            path = self._workspace / "rewritten"
+            rewrite.rewrite(self._path, path, encoding.codec, dialect)
+        layout = lay_out(
+            path,
+            rewrite.delimiter_of(dialect),
+            self._reads,
+            skip_lines=int(dialect.announced),
+            rewritten=rewrite.rewritten(dialect),
+            is_known=self._is_known,
+        )
+        if layout.footer:
+            remarks.append(Remark("footer_skipped", str(len(layout.footer)), "\n".join(layout.footer)))
+        found = Detected(
+            format=Format.CSV.value,
+            encoding=encoding.codec,
+            delimiter=dialect.delimiter,
+            quote=dialect.quote,
+            escape=dialect.escape,
+            header_row=layout.header_line,
+            footer_lines=len(layout.footer),
+        )
+        return Opened(layout, found, tuple(remarks))
+
+    def _pinned(self, told: Encoding) -> tuple[Encoding, list[Remark]]:
+        wanted = self._reads.encoding
+        if wanted is None:
+            guess = [Remark("guessed_encoding", told.codec)] if told.guessed else []
+            return told, guess
+        if wanted == told.codec or (wanted in UTF8 and told.codec in UTF8):
+            return told, []
+        if told.guessed or self._sample.isascii():
+            return Encoding(wanted), []  # it may well be what the feed says
+        if wanted.replace("_", "-").startswith(told.codec):
+            return told, []  # utf-16-le, and the file has the mark that says so
+        said = f"encoding {wanted}, and the file is {told.codec}"
+        return told, [Remark("dialect_deviates", said)]
+
+    def _text(self, codec: str) -> str:
+        """The sample as text, to the end of a line if there is one."""
+        if codec in UTF8:
+            text = self._sample.decode("utf-8", "ignore").removeprefix("\ufeff")
+        else:
+            text = next(iter(decoded(self._path, codec)), "")[:SAMPLE_BYTES]
+        if self._whole:
+            return text
+        end = max(text.rfind("\n"), text.rfind("\r"))
+        return text[: end + 1] or text
+
+    def _deviations(self, sample: str) -> list[Remark]:
+        """What the feed says of the dialect, and the file itself says otherwise."""
+        reads = self._reads
+        if reads.delimiter is None or reads.delimiter in sample:
+            return []
+        looks = tell_dialect(sample, ANY_WAY, self._is_known).delimiter
+        if looks == reads.delimiter or looks not in sample:
+            return []
+        return [Remark("dialect_deviates", f"delimiter {reads.delimiter!r}, and the file has {looks!r}")]

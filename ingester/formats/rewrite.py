@@ -1,0 +1,160 @@
+"""Text in another encoding or dialect, rewritten as UTF-8 whose cells stand between single bytes and in `"`.
+
+Lines stay what they are, and nothing is decided about rows: what cannot be read stays in its row. Each change can be
+taken back in the cells (`plain.Rewritten`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from ingester.domain import notice
+from ingester.domain.errors import UnreadableFile
+from ingester.formats.dialect import Dialect
+from ingester.formats.encoding import UTF8, decoded
+from ingester.formats.plain import ESCAPE, ESCAPED_DELIMITER, SEPARATOR, Rewritten, text
+
+#: Stands for a quote that means nothing.
+_LITERAL = "\x1c"
+_CHUNK_BYTES = 1 << 20
+
+
+def rewritten(dialect: Dialect) -> Rewritten | None:
+    """How the cells of such a file are changed by `rewrite`; None if not at all."""
+    delimiter = SEPARATOR if _is_plain(dialect.delimiter) else dialect.delimiter
+    if delimiter == SEPARATOR and dialect.quote == '"' and dialect.escape is None:
+        return None
+    return Rewritten(
+        escaped=dialect.escape is not None,
+        quote=dialect.quote or _LITERAL,
+        delimiter=delimiter,
+        escaped_delimiter=dialect.delimiter,
+    )
+
+
+def is_needed(codec: str, dialect: Dialect) -> bool:
+    """Whether a file cannot be read as it is."""
+    return codec not in UTF8 or rewritten(dialect) is not None
+
+
+def delimiter_of(dialect: Dialect) -> str:
+    """What stands between the cells of the rewritten file."""
+    return dialect.delimiter if _is_plain(dialect.delimiter) else SEPARATOR
+
+
+def rewrite(source: Path, target: Path, codec: str, dialect: Dialect) -> None:
+    """Write `source` anew. Raises UnreadableFile for bytes that are no such text."""
+    change = _changes(dialect)
+    with target.open("wb") as out:
+        if change is None and _is_ascii_based(codec):
+            _transcode(source, out.write, codec)
+            return
+        for piece in _whole(decoded(source, codec), dialect):
+            out.write((change(piece) if change else piece).encode("utf-8", "surrogatepass"))
+
+
+def rewrite_text(sample: str, dialect: Dialect) -> bytes:
+    """A sample of text as `rewrite` writes it."""
+    change = _changes(dialect)
+    return (change(sample) if change else sample).encode("utf-8", "surrogatepass")
+
+
+def _is_plain(delimiter: str) -> bool:
+    return len(delimiter) == 1 and delimiter.isascii()
+
+
+def _is_ascii_based(codec: str) -> bool:
+    """Whether what looks like ASCII is ASCII, wherever it stands: so of all one-byte encodings of the West."""
+    return codec.startswith(("cp125", "iso8859", "koi8", "mac", "cp437", "cp85", "cp86", "ascii", "latin"))
+
+
+def _transcode(source: Path, write: Callable[[bytes], int], codec: str) -> None:
+    """The quick way of single bytes: what is ASCII is written as it is."""
+    position = 0
+    with source.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            if chunk.isascii():
+                write(chunk)
+            else:
+                try:
+                    write(chunk.decode(codec).encode())
+                except UnicodeDecodeError as error:
+                    reason = f"it is no {codec} text at byte {position + error.start}"
+                    message = notice.message("unreadable_file", expected=reason)
+                    raise UnreadableFile("unreadable_file", message) from None
+            position += len(chunk)
+
+
+def _whole(pieces: Iterator[str], dialect: Dialect) -> Iterator[str]:
+    """The same text, no piece of which ends in the middle of a delimiter or after an escape character."""
+    marks = {*dialect.delimiter, dialect.escape} if _changes(dialect) else set()
+    held = ""
+    for piece in pieces:
+        piece = held + piece
+        end = len(piece)
+        while end and piece[end - 1] in marks:
+            end -= 1
+        if end:
+            yield piece[:end]
+        held = piece[end:]
+        if len(held) > _CHUNK_BYTES:
+            yield held
+            held = ""
+    if held:
+        yield held
+
+
+def _changes(dialect: Dialect) -> Callable[[str], str] | None:
+    how = rewritten(dialect)
+    if how is None:
+        return None
+    steps: list[Callable[[str], str]] = []
+    reserved = set()
+    if how.delimiter != SEPARATOR:
+        reserved.add(SEPARATOR)
+    if how.quote != '"':
+        reserved.add(_LITERAL)
+    if reserved:
+        steps.append(_refusing(reserved))
+    if dialect.escape is not None:
+        escaped = re.compile(f"{ESCAPE}|{re.escape(dialect.escape)}(?s:(.))")
+        # Of a single quote too: it has changed places with the double one when it is taken back.
+        means = {
+            dialect.escape: dialect.escape,
+            **{character: text(character) for character in "\r\n"},
+            dialect.delimiter: ESCAPED_DELIMITER,
+            dialect.quote: text('"'),
+        }
+
+        def unescape(match: re.Match[str]) -> str:
+            if match.group() == ESCAPE:
+                return text(ESCAPE)
+            # Before other characters it is one itself, as in the path of a file.
+            return means.get(match.group(1), match.group())
+
+        steps.append(lambda piece: escaped.sub(unescape, piece))
+    if how.quote != '"':
+        swap = str.maketrans({'"': how.quote, how.quote: '"'} if dialect.quote else {'"': _LITERAL})
+        steps.append(lambda piece: piece.translate(swap))
+    if how.delimiter != SEPARATOR:
+        steps.append(lambda piece: piece.replace(dialect.delimiter, SEPARATOR))
+
+    def change(piece: str) -> str:
+        for step in steps:
+            piece = step(piece)
+        return piece
+
+    return change
+
+
+def _refusing(reserved: set[str]) -> Callable[[str], str]:
+    def check(piece: str) -> str:
+        for character in reserved:
+            if character in piece:
+                reason = f"it has the control character U+{ord(character):04X}"
+                raise UnreadableFile("unreadable_file", notice.message("unreadable_file", expected=reason))
+        return piece
+
+    return check

@@ -1,0 +1,319 @@
+"""What a file is told to be, from the file alone or with what its feed says."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from ingester.domain.errors import UnreadableFile
+from ingester.domain.limits import Limits
+from ingester.domain.reads import Reads
+from ingester.formats.encoding import SAMPLE_BYTES, tell_late
+from ingester.formats.opening import Opened, open_drop
+
+
+def opened(tmp_path: Path, data: bytes | str, name: str = "file.csv", **said: Any) -> Opened:
+    path = tmp_path / "drop"
+    path.write_bytes(data.encode() if isinstance(data, str) else data)
+    reads = Reads(**{word: value for word, value in said.items() if word in Reads.model_fields})
+    others = {word: value for word, value in said.items() if word not in Reads.model_fields}
+    return open_drop(path, name, tmp_path, reads=reads, **others)
+
+
+def rows(found: Opened) -> list[list[str]]:
+    """The header, where there is one, and every row, ragged ones with the cells they have."""
+    reader = found.reader()
+    told: dict[int, list[str]] = {}
+    for block in reader.blocks():
+        columns = [column.to_pylist() for column in block.table.columns]
+        told |= dict(zip(block.rows.to_pylist(), map(list, zip(*columns, strict=True)), strict=True))
+    import numpy as np
+
+    for part in reader.map_rows(np.ones(reader.total_rows + 1, np.bool_), lambda part: part):
+        told |= part.ragged
+    return [*([reader.header] if found.layout.header_line else []), *(told[row] for row in sorted(told))]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|", "^", "~", "||", "::", "~|~", "|~|", "§", "\x01", "\x1f"])
+def test_the_delimiter_that_makes_an_even_table_is_found(tmp_path: Path, delimiter: str) -> None:
+    table = [["id", "name", "price"], ["1", '"a, b; c|d\te"', "2.50"], ["2", "b", "3"]]
+    found = opened(tmp_path, "\n".join(delimiter.join(row) for row in table))
+    assert found.detected.delimiter == delimiter
+    assert rows(found) == [["id", "name", "price"], ["1", "a, b; c|d\te", "2.50"], ["2", "b", "3"]]
+
+
+def test_decimal_commas_do_not_make_a_semicolon_file_comma_separated(tmp_path: Path) -> None:
+    assert opened(tmp_path, "id;price;tax\n1;1,50;0,10\n2;2,50;0,20\n").detected.delimiter == ";"
+
+
+def test_times_do_not_make_a_comma_file_colon_separated(tmp_path: Path) -> None:
+    assert opened(tmp_path, "id,from,to\n1,10:00:00,11:30:00\n2,12:00:00,13:30:00\n").detected.delimiter == ","
+
+
+def test_one_column_is_a_comma_file(tmp_path: Path) -> None:
+    assert opened(tmp_path, "id\n1\n2\n").detected.delimiter == ","
+
+
+def test_what_was_detected_has_the_keys_of_the_status_file(tmp_path: Path) -> None:
+    assert opened(tmp_path, b"\xef\xbb\xbf\r\n\r\na;b\r\n1;2\r\n").detected.to_json() == {
+        "format": "csv",
+        "container": None,
+        "encoding": "utf-8-sig",
+        "delimiter": ";",
+        "quote": '"',
+        "header_row": 3,
+        "sheet": None,
+    }
+
+
+@pytest.mark.parametrize("data", [b"", b"\xef\xbb\xbf", gzip.compress(b"")])
+def test_a_file_without_bytes_is_empty(tmp_path: Path, data: bytes) -> None:
+    with pytest.raises(UnreadableFile) as caught:
+        opened(tmp_path, data)
+    assert caught.value.code == "empty_file"
+
+
+def test_a_file_of_blank_lines_has_no_header(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableFile) as caught:
+        opened(tmp_path, b"\r\n\n")
+    assert caught.value.code == "missing_header"
+
+
+def test_a_file_as_it_should_be_is_read_where_it_is(tmp_path: Path) -> None:
+    found = opened(tmp_path, 'id;name\n1;"x;y"\n2;z\n')
+    assert (found.layout.path, found.layout.rewritten, found.remarks) == (tmp_path / "drop", None, ())
+
+
+def test_a_line_that_names_the_delimiter_is_no_row(tmp_path: Path) -> None:
+    found = opened(tmp_path, "sep=;\r\nid;a,b\r\n1;2,5\r\n")
+    assert (found.detected.header_row, rows(found)) == (2, [["id", "a,b"], ["1", "2,5"]])
+
+
+def test_single_quotes_may_stand_around_cells(tmp_path: Path) -> None:
+    found = opened(tmp_path, "'id','name'\n'1','O''Neil, \"Al\"'\n'2','x\ny'\n")
+    assert found.detected.quote == "'"
+    assert rows(found) == [["id", "name"], ["1", 'O\'Neil, "Al"'], ["2", "x\ny"]]
+
+
+def test_an_apostrophe_is_a_letter_like_others(tmp_path: Path) -> None:
+    found = opened(tmp_path, "id,name\n1,O'Neil\n2,'t Hooft\n3,d'Or\n")
+    assert (found.detected.quote, rows(found)[2]) == ('"', ["2", "'t Hooft"])
+
+
+def test_a_backslash_may_take_the_meaning_from_a_quote(tmp_path: Path) -> None:
+    data = 'id,name,size\n1,"5\\" pipe, long",2\n2,"back\\\\slash",3\n3,"x",4\n'
+    found = opened(tmp_path, data)
+    assert rows(found)[1:] == [["1", '5" pipe, long', "2"], ["2", "back\\slash", "3"], ["3", "x", "4"]]
+
+
+def test_a_backslash_is_a_letter_where_quotes_are_doubled(tmp_path: Path) -> None:
+    data = 'id,path\n1,"C:\\dir\\new"\n2,"say ""hi"""\n3,C:\\tmp\n'
+    assert rows(opened(tmp_path, data))[1:] == [["1", "C:\\dir\\new"], ["2", 'say "hi"'], ["3", "C:\\tmp"]]
+
+
+def test_an_escaped_delimiter_and_line_end_belong_to_the_cell(tmp_path: Path) -> None:
+    found = opened(tmp_path, "id,name\n1,a\\,b\n2,c\\\nd\n", quote="none", escape="\\")
+    assert rows(found) == [["id", "name"], ["1", "a,b"], ["2", "c\nd"]]
+
+
+def test_quotes_mean_nothing_where_the_feed_says_so(tmp_path: Path) -> None:
+    found = opened(tmp_path, 'id,name\n1,"a\n2,b"c\n', quote="none")
+    assert rows(found) == [["id", "name"], ["1", '"a'], ["2", 'b"c']]
+
+
+@pytest.mark.parametrize(
+    ("codec", "text"),
+    [
+        ("cp1252", "id;name;city\n1;Müller;Köln\n2;Jäger €;Zürich\n"),
+        ("cp1252", "id;nom;ville\n1;Béranger;Nîmes\n2;Lefèvre;Orléans\n"),
+        ("cp1250", "id;imię;miasto\n1;Łukasz;Łódź\n2;Zażółć;Kraków\n3;Brzęczyszczykiewicz;Gdańsk\n"),
+        ("cp1251", "id;имя;город\n1;Иван;Москва\n2;Пётр;Санкт-Петербург\n"),
+        ("koi8-r", "id;имя;город\n1;Иван;Москва\n2;Пётр;Санкт-Петербург\n"),
+        ("cp1253", "id;όνομα;πόλη\n1;Γιώργος;Αθήνα\n"),
+        ("cp1254", "id;ad;şehir\n1;Ayşe Yılmaz;İstanbul\n2;Çağrı Öztürk;Eskişehir\n"),
+        ("shift_jis", "id,名前,都市\n1,田中太郎,東京\n2,鈴木花子,大阪\n"),
+        ("gb18030", "id,姓名,城市\n1,王小明,北京\n2,李华,上海\n"),
+        ("big5", "id,姓名,城市\n1,王小明,臺北\n2,李華,高雄\n"),
+        ("cp949", "id,이름,도시\n1,김철수,서울\n2,이영희,부산\n"),
+    ],
+)
+def test_text_of_another_encoding_is_read_and_that_is_said(tmp_path: Path, codec: str, text: str) -> None:
+    found = opened(tmp_path, text.encode(codec))
+    delimiter = ";" if ";" in text else ","
+    assert rows(found) == [line.split(delimiter) for line in text.splitlines()]
+    assert [remark.code for remark in found.remarks] == ["guessed_encoding"]
+
+
+@pytest.mark.parametrize("codec", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-8-sig"])
+def test_wide_text_is_read_with_and_without_its_mark(tmp_path: Path, codec: str) -> None:
+    text = "id,name\r\n" + "".join(f"{number},Zoë {number}\r\n" for number in range(40))
+    assert rows(opened(tmp_path, text.encode(codec)))[1:3] == [["0", "Zoë 0"], ["1", "Zoë 1"]]
+
+
+def test_the_encoding_that_the_feed_says_is_no_guess(tmp_path: Path) -> None:
+    found = opened(tmp_path, "id,name\n1,Łódź\n".encode("cp1250"), encoding="windows-1250")
+    assert (found.detected.encoding, rows(found)[1], found.remarks) == ("cp1250", ["1", "Łódź"], ())
+
+
+def test_a_file_that_is_utf8_is_read_so_whatever_the_feed_says(tmp_path: Path) -> None:
+    found = opened(tmp_path, "id,name\n1,Łódź\n", encoding="cp1250")
+    assert (rows(found)[1], [remark.code for remark in found.remarks]) == (["1", "Łódź"], ["dialect_deviates"])
+
+
+def test_bytes_that_the_encoding_does_not_have_refuse_the_file(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableFile, match="byte 10"):
+        opened(tmp_path, b"id,name\n1,\x81\n", encoding="cp1252")
+
+
+@pytest.mark.parametrize("bom", [b"", b"\xef\xbb\xbf"])
+def test_damaged_utf8_is_not_taken_for_another_encoding(tmp_path: Path, bom: bytes) -> None:
+    with pytest.raises(UnreadableFile) as caught:
+        found = opened(tmp_path, bom + "id,name\n1,Zoë\n2,Jürgen\n3,".encode() + b"\xff\n4,x\n")
+        rows(found)
+    assert caught.value.code == "invalid_encoding"
+
+
+def test_an_encoding_that_shows_below_the_sample_is_told_from_there(tmp_path: Path) -> None:
+    path = tmp_path / "drop"
+    start = b"id,name\n" + b"1,x\n" * (SAMPLE_BYTES // 2)
+    path.write_bytes(start + "2,Müller\n3,Jäger\n".encode("cp1252"))
+    assert tell_late(path, len(start) + 3).codec == "cp1252"
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [(bytes(range(256)) * 4 + bytes(100), "binary"), (b"%PDF-1.7 x", "PDF"), (b"<html><body>", "web page")],
+)
+def test_what_is_no_text_is_refused_with_the_reason(tmp_path: Path, data: bytes, reason: str) -> None:
+    with pytest.raises(UnreadableFile, match=reason) as caught:
+        opened(tmp_path, data)
+    assert caught.value.code == "unreadable_file"
+
+
+def test_a_single_nul_is_the_fault_of_its_cell_not_of_the_file(tmp_path: Path) -> None:
+    assert opened(tmp_path, b"a,b\n1,x\x00y\n").detected.delimiter == ","
+
+
+def test_lines_above_the_header_are_no_rows(tmp_path: Path) -> None:
+    found = opened(tmp_path, "Customers of May\nExported by: sales\n\nid,name,amount\n1,Bob,3.5\n2,Al,4\n")
+    assert (found.detected.header_row, rows(found)) == (
+        4,
+        [["id", "name", "amount"], ["1", "Bob", "3.5"], ["2", "Al", "4"]],
+    )
+
+
+def test_the_header_is_the_row_with_names_that_the_rules_know(tmp_path: Path) -> None:
+    data = "region,north,2026\nid,name,price\n1,a,2\n"
+    found = opened(tmp_path, data, is_known=lambda text: text in ("id", "name"))
+    assert (found.detected.header_row, found.layout.names) == (2, ("id", "name", "price"))
+
+
+def test_the_line_of_the_header_may_be_pinned(tmp_path: Path) -> None:
+    found = opened(tmp_path, "a,b\nid,name\n1,x\n", header=2)
+    assert rows(found) == [["id", "name"], ["1", "x"]]
+
+
+def test_a_file_without_a_header_is_known_by_its_first_row(tmp_path: Path) -> None:
+    found = opened(tmp_path, "1,2026-01-01,3.50\n2,2026-01-02,4.50\n3,2026-01-03,5.50\n")
+    assert (found.detected.header_row, rows(found)[0]) == (None, ["1", "2026-01-01", "3.50"])
+
+
+def test_the_feed_may_name_the_columns_of_a_file_without_a_header(tmp_path: Path) -> None:
+    found = opened(tmp_path, "Bob,Berlin\nAl,Rome\n", header=0, columns="name,city")
+    assert (found.layout.names, len(rows(found))) == (("name", "city"), 2)
+
+
+@pytest.mark.parametrize(
+    ("lines", "names"),
+    [
+        ("Person,,Place,\nfirst,last,street,city\nAl,Bo,Main,Rome\n", ("first", "last", "street", "city")),
+        ("Mon,,Tue,\nfrom,to,from,to\n1,2,3,4\n", ("Mon from", "Mon to", "Tue from", "Tue to")),
+        ("item,weight,height\n,(kg),(m)\nx,1,2\n", ("item", "weight", "height")),
+    ],
+)
+def test_a_header_may_have_two_lines(tmp_path: Path, lines: str, names: tuple[str, ...]) -> None:
+    found = opened(tmp_path, lines)
+    assert (found.layout.names, len(rows(found))) == (names, 2)
+
+
+@pytest.mark.parametrize(
+    "footer", ["Total: 2\n", "\nGenerated by CRM on Monday\n", "(2 rows affected)\n", "-- end --\n"]
+)
+def test_what_stands_below_the_rows_is_none_and_is_told(tmp_path: Path, footer: str) -> None:
+    found = opened(tmp_path, "id,name,amount\n1,Bob,3\n2,Al,4\n" + footer)
+    assert rows(found)[1:] == [["1", "Bob", "3"], ["2", "Al", "4"]]
+    assert [(remark.code, remark.value) for remark in found.remarks] == [("footer_skipped", footer.strip())]
+
+
+@pytest.mark.parametrize("last", ["3", "3\n", "\n3\n", "Total,2,9\n", "3,x\n", '"Total"\n'])
+def test_a_row_that_is_short_or_cut_off_is_no_footer(tmp_path: Path, last: str) -> None:
+    assert len(rows(opened(tmp_path, "id,name,amount\n1,Bob,3\n2,Al,4\n" + last))) == 4
+
+
+def test_rows_around_a_ragged_one_are_intact(tmp_path: Path) -> None:
+    found = opened(tmp_path, "id,name,x\n1,a,b\n2,c\n3,d,e,f\n4,g,h\n")
+    assert rows(found)[1:] == [["1", "a", "b"], ["2", "c"], ["3", "d", "e", "f"], ["4", "g", "h"]]
+
+
+@pytest.mark.parametrize(
+    ("kind", "pack"),
+    [
+        ("gzip", gzip.compress),
+        ("bzip2", bz2.compress),
+        ("xz", lzma.compress),
+        ("zstd", lambda data: pa.compress(data, "zstd", asbytes=True)),
+    ],
+)
+class TestPacked:
+    DATA = b"id;name\n" + b"".join(b"%d;name %d\n" % (number, number) for number in range(20_000))
+
+    def test_it_is_unpacked(self, tmp_path: Path, kind: str, pack: Any) -> None:
+        found = opened(tmp_path, pack(self.DATA), f"file.csv.{kind}")
+        assert (found.detected.container, len(rows(found))) == (kind, 20_001)
+
+    def test_a_cut_off_one_is_refused(self, tmp_path: Path, kind: str, pack: Any) -> None:
+        with pytest.raises(UnreadableFile, match=rf"{kind} (container ends too early|data is damaged)"):
+            opened(tmp_path, pack(self.DATA)[:-5])
+
+    def test_a_damaged_one_is_refused(self, tmp_path: Path, kind: str, pack: Any) -> None:
+        if kind == "zstd":
+            pytest.skip("what Arrow writes has no checksum to tell it by")
+        packed = bytearray(pack(self.DATA))
+        packed[len(packed) // 2] ^= 0xFF
+        with pytest.raises(UnreadableFile, match=f"its {kind} "):
+            rows(opened(tmp_path, bytes(packed)))
+
+    def test_a_bomb_is_stopped(self, tmp_path: Path, kind: str, pack: Any) -> None:
+        with pytest.raises(UnreadableFile) as caught:
+            opened(tmp_path, pack(bytes(50 << 20)), limits=Limits(ratio_bytes=1 << 20, ratio=20))
+        assert caught.value.code == "too_large"
+        assert max(path.stat().st_size for path in tmp_path.iterdir()) < 4 << 20
+
+
+def test_several_members_of_a_gzip_file_are_one_file(tmp_path: Path) -> None:
+    assert rows(opened(tmp_path, gzip.compress(b"id,n\n1,a\n") + gzip.compress(b"2,b\n") + bytes(512))) == [
+        ["id", "n"],
+        ["1", "a"],
+        ["2", "b"],
+    ]
+
+
+def test_something_else_after_a_gzip_file_refuses_it(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableFile, match="gzip data is damaged"):
+        opened(tmp_path, gzip.compress(b"id,n\n1,a\n") + b"id,n\n2,b\n")
+
+
+def test_containers_in_containers_are_counted(tmp_path: Path) -> None:
+    data = b"id,n\n1,a\n"
+    for _ in range(3):
+        data = gzip.compress(data)
+    assert opened(tmp_path, data).detected.container == "gzip+gzip+gzip"
+    with pytest.raises(UnreadableFile) as caught:
+        opened(tmp_path, data, limits=Limits(nesting=2))
+    assert caught.value.code == "too_large"
