@@ -72,12 +72,17 @@ def tell_late(path: Path, offset: int) -> Encoding:
     with path.open("rb") as file:
         while chunk := file.read(min(_CHUNK_BYTES, offset - file.tell())):
             if not chunk.isascii():
-                raise NotUtf8(offset)
+                raise invalid_encoding(offset)
         return _other(file.read(SAMPLE_BYTES), 0, at=offset)
 
 
+def invalid_encoding(offset: int) -> UnreadableFile:
+    """The error for a byte, counted from 0, that is no text."""
+    return UnreadableFile("invalid_encoding", notice.message("invalid_encoding", expected=str(offset)))
+
+
 class NotUtf8(UnreadableFile):
-    """A byte, the one at `offset` counted from 0, is no UTF-8."""
+    """A byte, the one at `offset` counted from 0, is no UTF-8 in a file that looked like it."""
 
     def __init__(self, offset: int) -> None:
         super().__init__("invalid_encoding", notice.message("invalid_encoding", expected=str(offset)))
@@ -129,11 +134,11 @@ def _without_bom(sample: bytes) -> Encoding | None:
 def _other(sample: bytes, first_wrong: int, at: int = 0) -> Encoding:
     """What text is in that is no UTF-8 from the byte `first_wrong` of the sample on."""
     if _is_damaged_utf8(sample):
-        raise NotUtf8(at + first_wrong)
+        raise invalid_encoding(at + first_wrong)
     shown = _interesting(sample)
     codec = _detected(shown)
     if codec is None:
-        raise NotUtf8(at + first_wrong)
+        raise invalid_encoding(at + first_wrong)
     return Encoding(codec, guessed=True)
 
 

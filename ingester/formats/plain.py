@@ -1,11 +1,11 @@
-r"""The plain form: what every file that is no delimited text becomes before it is read, so that one reader reads all.
+"""The plain form: what every file that is no delimited text becomes before it is read, so that one reader reads all.
 
 A row is a line, its cells stand between unit separators, and nothing is quoted; what would be in the way is written as
 a substitute character and a letter. A cell that had a type of its own where it came from (a date of a workbook, a
 number of JSON) is marked, and has canonical text: it need not be read the way that people write such values. Blank
 lines are no rows, and keep line numbers what they were in the file.
 
-    \x1aA \x1a    \x1aB \x1f    \x1aC LF    \x1aD CR    \x1aE "    \x1aZ nothing    \x1aT a typed cell
+    SUB A: SUB    SUB B: US    SUB C: LF    SUB D: CR    SUB E: "    SUB Z: nothing    SUB T: a typed cell
 """
 
 from __future__ import annotations

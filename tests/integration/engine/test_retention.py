@@ -66,7 +66,7 @@ def outbox(engine: Engine, tenant: str = "acme") -> list[str]:
 
 def failed(engine: Engine, name: str = "items_failed.csv") -> Import:
     """An import that failed; its file is in quarantine."""
-    job = engine.drop(name, b"external_id,label\nA,\xff\n")
+    job = engine.drop(name, "external_id,label\nA,Zoë Jürgen\n".encode() + b"B,\xff\n")
     engine.work()
     job = engine.job(job)
     assert job.status == "failed"
@@ -348,7 +348,7 @@ def furnished(engine: Engine) -> Callable[[str], None]:
         )
         engine.take("categories.csv", "external_id,label\nC,Cat\n", tenant=name)
         engine.take("items.csv", WRONG + "B,Beta,1\n", tenant=name)
-        engine.drop("items_failed.csv", b"external_id,label\nA,\xff\n", tenant=name)
+        engine.drop("items_failed.csv", "external_id,label\nA,Zoë Jürgen\n".encode() + b"B,\xff\n", tenant=name)
         engine.work()
         engine.drop("items_waiting.csv", ITEMS, tenant=name)
         (engine.directory.tenant(name).inbox / "x.csv.part").write_text("half")
