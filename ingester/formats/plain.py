@@ -4,41 +4,55 @@ A row is a line, its cells stand between unit separators, and nothing is quoted;
 a substitute character and a letter. A cell that had a type of its own where it came from (a date of a workbook, a
 number of JSON) is marked, and has canonical text: it need not be read the way that people write such values. Blank
 lines are no rows, and keep line numbers what they were in the file.
+A record that cannot be read, as a line of JSON Lines that is no JSON, is a row with more cells than any other: its text,
+marked, and then empty ones.
 
-    SUB A: SUB    SUB B: US    SUB C: LF    SUB D: CR    SUB E: "    SUB Z: nothing    SUB T: a typed cell
+    SUB A: SUB    SUB B: US    SUB C: LF    SUB D: CR    SUB E: "    SUB F: a byte order mark, which readers drop
+    SUB Z: nothing    SUB T: a typed cell    SUB X: a broken record    SUB G: the delimiter, of text with escapes
+
+What turns it back is in `rewritten.py`. Nothing here loads Arrow: the process that reads workbooks writes it, too.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
-
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
+from typing import Protocol, Self
 
 from ingester.domain import notice
 from ingester.domain.errors import UnreadableFile
-from ingester.domain.limits import Limits
 
 SEPARATOR = "\x1f"
 ESCAPE = "\x1a"
-_TYPED = ESCAPE + "T"
-_EMPTY = ESCAPE + "Z"
+#: What typed cells, rows of one empty cell, and broken records begin with.
+TYPED = ESCAPE + "T"
+EMPTY = ESCAPE + "Z"
+BROKEN = ESCAPE + "X"
 #: Of text with escape characters only.
 ESCAPED_DELIMITER = ESCAPE + "G"
 #: The substitute itself comes first where text is written, last where it is read.
-_WRITTEN = {ESCAPE: "A", SEPARATOR: "B", "\n": "C", "\r": "D", '"': "E"}
-_ODD = re.compile('[\x1a\x1f\n\r"]')
-_WRITE = str.maketrans({character: ESCAPE + code for character, code in _WRITTEN.items()})
-_READ = [(ESCAPE + code, character) for character, code in reversed(_WRITTEN.items())]
+WRITTEN = {ESCAPE: "A", SEPARATOR: "B", "\n": "C", "\r": "D", '"': "E", "\ufeff": "F"}
+_ODD = re.compile('[\x1a\x1f\n\r"\ufeff]')
+_WRITE = str.maketrans({character: ESCAPE + code for character, code in WRITTEN.items()})
 _FLUSH_ROWS = 4096
 
-Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
+
+class Bounds(Protocol):
+    """The limits that a plain file is held to; `Limits` has them."""
+
+    @property
+    def rows(self) -> int:
+        """Rows at most."""
+
+    @property
+    def columns(self) -> int:
+        """Columns at most."""
+
+    @property
+    def cell_bytes(self) -> int:
+        """Bytes of a cell at most."""
 
 
 def text(value: str) -> str:
@@ -48,16 +62,16 @@ def text(value: str) -> str:
 
 def typed(canonical: str) -> str:
     """A cell that had a type: a plain decimal, `true`, an ISO 8601 date or time; nothing in it needs to be escaped."""
-    return _TYPED + canonical
+    return TYPED + canonical
 
 
 class PlainWriter:
     """Writes a plain file, holding the limits on rows, columns and cells.
 
-    A `with` block; raises UnreadableFile (`too_large`) over a limit.
+    A `with` block; raises UnreadableFile: `too_large` over a limit, `unreadable_file` for text that is none.
     """
 
-    def __init__(self, path: Path, width: int, limits: Limits) -> None:
+    def __init__(self, path: Path, width: int, limits: Bounds) -> None:
         if width > limits.columns:
             raise too_large(f"{width} columns; at most {limits.columns} are allowed")
         self._path = path
@@ -69,13 +83,15 @@ class PlainWriter:
         self.rows = 0
 
     def __enter__(self) -> Self:
-        self._file = self._path.open("w", encoding="utf-8", newline="", errors="surrogatepass")
+        self._file = self._path.open("w", encoding="utf-8", newline="")
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
-        if kind is None:
-            self._flush()
-        self._file.close()
+        try:
+            if kind is None:
+                self._flush()
+        finally:
+            self._file.close()
 
     def write(self, cells: Sequence[str], line: int = 0) -> None:
         """Add a row of cells as `text` and `typed` make them; fewer or more than the header has are a ragged row.
@@ -91,10 +107,14 @@ class PlainWriter:
         if line > self._line:
             self._lines.append("\n" * (line - self._line - 1))
             self._line = line
-        self._lines.append(row or _EMPTY)
+        self._lines.append(row or EMPTY)
         self._line += 1
         if len(self._lines) >= _FLUSH_ROWS or len(row) > 1 << 16:
             self._flush()
+
+    def write_broken(self, raw: str, line: int = 0) -> None:
+        """Add a record that cannot be read, as it was sent."""
+        self.write([BROKEN + text(raw), *[""] * self._width], line)
 
     def _check_cells(self, cells: Sequence[str]) -> None:
         for cell in cells:
@@ -103,7 +123,10 @@ class PlainWriter:
 
     def _flush(self) -> None:
         if self._lines:
-            self._file.write("\n".join(self._lines) + "\n")
+            try:
+                self._file.write("\n".join(self._lines) + "\n")
+            except UnicodeEncodeError:
+                raise unreadable(f"half a character, as \\ud800, in one of the rows up to {self.rows}") from None
             self._lines.clear()
 
 
@@ -112,71 +135,6 @@ def too_large(expected: str) -> UnreadableFile:
     return UnreadableFile("too_large", notice.message("too_large", expected=expected))
 
 
-@dataclass(frozen=True, slots=True)
-class Rewritten:
-    """How cells were changed on the way to where the reader found them, and are changed back.
-
-    `escaped`: substitutes stand in them. `quote` was exchanged for `"`, `delimiter` stands as a unit separator,
-    `escaped_delimiter` as a substitute where it had been escaped.
-    """
-
-    escaped: bool = False
-    quote: str = '"'
-    delimiter: str = SEPARATOR
-    escaped_delimiter: str = ""
-
-    def restore(self, table: pa.RecordBatch) -> tuple[pa.RecordBatch, dict[int, Mask]]:
-        """The cells as they were, and which cells of which columns are typed."""
-        columns, marked = [], {}
-        for position, column in enumerate(table.columns):
-            column, mask = self._column(column)
-            columns.append(column)
-            if mask is not None:
-                marked[position] = mask
-        return pa.record_batch(columns, names=table.schema.names), marked
-
-    def restore_row(self, cells: Sequence[str]) -> list[str]:
-        """The cells of one row as they were."""
-        if not cells:
-            return []
-        table = pa.record_batch([pa.array([cell], pa.string()) for cell in cells], list(map(str, range(len(cells)))))
-        return [column[0].as_py() for column in self.restore(table)[0].columns]
-
-    def _column(self, column: pa.StringArray) -> tuple[pa.StringArray, Mask | None]:
-        data = column.buffers()[2]
-        content = b"" if data is None else memoryview(data).cast("B")
-        mask = None
-        if self.escaped and (np.frombuffer(content, np.uint8) == ord(ESCAPE)).any():
-            column, mask = _unescaped(column, self.escaped_delimiter)
-        if self.quote != '"' or self.delimiter != SEPARATOR:
-            column = self._exchanged(column)
-        return column, mask
-
-    def _exchanged(self, column: pa.StringArray) -> pa.StringArray:
-        if self.delimiter != SEPARATOR:
-            column = pc.replace_substring(column, SEPARATOR, self.delimiter)
-        if self.quote != '"' and self.quote:
-            # What is swapped twice is what it was; no cell has the character that stands in between.
-            for old, new in (('"', "\x1d"), (self.quote, '"'), ("\x1d", self.quote)):
-                column = pc.replace_substring(column, old, new)
-        return column
-
-
-def _unescaped(column: pa.StringArray, delimiter: str) -> tuple[pa.StringArray, Mask | None]:
-    is_typed = pc.starts_with(column, _TYPED)
-    mask = is_typed.to_numpy(zero_copy_only=False)
-    if mask.all():
-        return pc.binary_slice(column.cast(pa.binary()), 2).cast(pa.string()), mask
-    if mask.any():
-        bare = pc.binary_slice(column.cast(pa.binary()), 2).cast(pa.string())
-        column = pc.if_else(is_typed, bare, column)
-    odd = np.flatnonzero(pc.match_substring(column, ESCAPE).to_numpy(zero_copy_only=False))
-    if odd.size:
-        chosen = column.take(pa.array(odd))
-        chosen = pc.replace_substring(pc.replace_substring(chosen, _EMPTY, ""), ESCAPED_DELIMITER, delimiter)
-        for code, character in _READ:
-            chosen = pc.replace_substring(chosen, code, character)
-        replaced = np.zeros(len(column), np.bool_)
-        replaced[odd] = True
-        column = pc.replace_with_mask(column, pa.array(replaced), chosen)
-    return column, mask if mask.any() else None
+def unreadable(reason: str) -> UnreadableFile:
+    """The error for a file that cannot be read; `reason` is for the customer."""
+    return UnreadableFile("unreadable_file", notice.message("unreadable_file", expected=reason))

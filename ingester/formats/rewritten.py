@@ -1,0 +1,78 @@
+"""Cells turned back into what they were before a file was rewritten, whole columns at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ingester.formats.plain import BROKEN, EMPTY, ESCAPE, SEPARATOR, TYPED, WRITTEN
+
+#: The substitute itself comes first where text is written, last where it is read.
+_READ = [(ESCAPE + code, character) for character, code in reversed(WRITTEN.items())]
+
+Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """How cells were changed on the way to where the reader found them, and are changed back.
+
+    `escaped`: substitutes stand in them. `quote` was exchanged for `"`, `delimiter` stands as a unit separator.
+    """
+
+    escaped: bool = False
+    quote: str = '"'
+    delimiter: str = SEPARATOR
+
+    def restore(self, table: pa.RecordBatch) -> tuple[pa.RecordBatch, dict[int, Mask]]:
+        """The cells as they were, and which cells of which columns are typed."""
+        columns, marked = [], {}
+        for position, column in enumerate(table.columns):
+            column, mask = self._column(column)
+            columns.append(column)
+            if mask is not None:
+                marked[position] = mask
+        return pa.record_batch(columns, names=table.schema.names), marked
+
+    def _column(self, column: pa.StringArray) -> tuple[pa.StringArray, Mask | None]:
+        data = column.buffers()[2]
+        content = b"" if data is None else memoryview(data).cast("B")
+        mask = None
+        if self.escaped and (np.frombuffer(content, np.uint8) == ord(ESCAPE)).any():
+            column, mask = _unescaped(column)
+        if self.quote != '"' or self.delimiter != SEPARATOR:
+            column = self._exchanged(column)
+        return column, mask
+
+    def _exchanged(self, column: pa.StringArray) -> pa.StringArray:
+        if self.delimiter != SEPARATOR:
+            column = pc.replace_substring(column, SEPARATOR, self.delimiter)
+        if self.quote != '"' and self.quote:
+            # What is swapped twice is what it was; no cell has the character that stands in between.
+            for old, new in (('"', "\x1c"), (self.quote, '"'), ("\x1c", self.quote)):
+                column = pc.replace_substring(column, old, new)
+        return column
+
+
+def _unescaped(column: pa.StringArray) -> tuple[pa.StringArray, Mask | None]:
+    is_typed = pc.starts_with(column, TYPED)
+    mask = is_typed.to_numpy(zero_copy_only=False)
+    if mask.all():
+        return pc.binary_slice(column.cast(pa.binary()), 2).cast(pa.string()), mask
+    if mask.any():
+        bare = pc.binary_slice(column.cast(pa.binary()), 2).cast(pa.string())
+        column = pc.if_else(is_typed, bare, column)
+    odd = np.flatnonzero(pc.match_substring(column, ESCAPE).to_numpy(zero_copy_only=False))
+    if odd.size:
+        chosen = column.take(pa.array(odd))
+        for mark in (EMPTY, BROKEN):
+            chosen = pc.replace_substring(chosen, mark, "")
+        for code, character in _READ:
+            chosen = pc.replace_substring(chosen, code, character)
+        replaced = np.zeros(len(column), np.bool_)
+        replaced[odd] = True
+        column = pc.replace_with_mask(column, pa.array(replaced), chosen)
+    return column, mask if mask.any() else None

@@ -1,0 +1,277 @@
+"""The process that reads one workbook: what it takes is bounded, and what becomes of it is nobody else's trouble.
+
+It speaks lines of JSON. First it is told what to read, and answers with the sheet that it chose and the first rows;
+then it is told where the header is, writes the plain file, and answers with the count. Arrow is not loaded here.
+
+A number is what Excel shows of it: 0.1 + 0.2 is 0.3, where floats have 0.30000000000000004. A date without a time of
+day is a date, whatever its format shows; a duration is ISO 8601.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import resource
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import python_calamine as calamine
+
+from ingester.domain.errors import UnreadableFile
+from ingester.formats.plain import TYPED, PlainWriter, text, too_large, typed, unreadable
+from ingester.formats.sheet_parts import Lost, examine, lost_cells
+
+#: Rows that are looked at for the header; a name is not longer than that.
+SAMPLE_ROWS = 150
+_SAMPLE_CELL = 4000
+_NAMED = 8
+_EXACT = 10**15
+_COMPOUND_FILE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
+_Cell = str | int | float | bool | date | datetime | time | timedelta
+_Row = Sequence[_Cell]
+
+
+@dataclass(frozen=True, slots=True)
+class _Bounds:
+    rows: int
+    columns: int
+    cell_bytes: int
+
+
+# --- cells -----------------------------------------------------------------------------------------------------------
+
+
+def number(value: float) -> str:
+    """A float in plain digits: the shortest that mean it, or twelve digits where the rest is the noise of arithmetic."""
+    if value.is_integer() and abs(value) < _EXACT:
+        return str(int(value))
+    digits = repr(value)
+    if len(digits) > 15 and not value.is_integer():
+        shown = f"{value:.12g}"
+        if abs(float(shown) - value) <= 4 * math.ulp(value):
+            digits = shown
+    return format(Decimal(digits), "f").removesuffix(".0") if "e" in digits else digits.removesuffix(".0")
+
+
+def _float(value: float) -> str:
+    return typed(number(value)) if math.isfinite(value) else str(value)
+
+
+def _bool(value: bool) -> str:
+    return typed("true" if value else "false")
+
+
+def _datetime(value: datetime) -> str:
+    return typed((value.date() if value.time() == time() else value).isoformat())
+
+
+def _iso(value: date | time) -> str:
+    return typed(value.isoformat())
+
+
+def _duration(value: timedelta) -> str:
+    whole, micro = divmod(abs(value) // timedelta(microseconds=1), 10**6)
+    minutes, seconds = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    fraction = f".{micro:06}".rstrip("0") if micro else ""
+    parts = f"{hours}H" * bool(hours) + f"{minutes}M" * bool(minutes) + f"{seconds}{fraction}S" * bool(seconds or micro)
+    return typed(("-" if value < timedelta() else "") + "PT" + (parts or "0S"))
+
+
+_AS_TEXT: dict[type, Callable[[Any], str]] = {
+    str: text,
+    float: _float,
+    bool: _bool,
+    int: lambda value: typed(str(value)),
+    datetime: _datetime,
+    date: _iso,
+    time: _iso,
+    timedelta: _duration,
+}
+
+
+def _cells(row: _Row) -> list[str]:
+    return [_AS_TEXT[type(cell)](cell) for cell in row]
+
+
+def _shown(row: _Row) -> list[str]:
+    """Cells for the eye that looks for a header."""
+    return [
+        cell[:_SAMPLE_CELL] if type(cell) is str else _AS_TEXT[type(cell)](cell).removeprefix(TYPED) for cell in row
+    ]
+
+
+# --- the workbook ----------------------------------------------------------------------------------------------------
+
+
+def _open(source: Path, order: dict[str, Any]) -> tuple[calamine.CalamineWorkbook, str]:
+    """The workbook, and what it is."""
+    with source.open("rb") as file:
+        start = file.read(1 << 16)
+    if start.startswith(_COMPOUND_FILE):
+        kind = "xls"
+        if _ENCRYPTED in source.read_bytes():
+            raise unreadable("the workbook is protected by a password")
+    elif start.startswith(b"PK"):
+        parts = examine(source, order["unpacked_bytes"], order["ratio"], order["ratio_bytes"])
+        kind = "ods" if "content.xml" in parts else "xlsx"
+        if any(name.endswith("workbook.bin") for name in parts):
+            raise unreadable("it is a binary workbook (.xlsb); save it as .xlsx")
+    else:
+        kind = "xls"
+    return calamine.CalamineWorkbook.from_filelike(source.open("rb")), kind
+
+
+def _choose(workbook: calamine.CalamineWorkbook, wanted: str | None) -> tuple[calamine.CalamineSheet, list[str]]:
+    """The sheet that is read, and others that have rows as well."""
+    names = workbook.sheet_names
+    if wanted is not None:
+        by_name = [index for index, name in enumerate(names) if name.casefold() == wanted.strip().casefold()]
+        if not by_name and wanted.isdecimal() and 0 < int(wanted) <= len(names):
+            by_name = [int(wanted) - 1]
+        if not by_name:
+            named = ", ".join(f'"{name}"' for name in names[:_NAMED]) + (" …" if len(names) > _NAMED else "")
+            raise unreadable(f'it has no sheet "{wanted}"; it has {named}')
+        return workbook.get_sheet_by_index(by_name[0]), []
+    chosen, others = None, []
+    for index, sheet in enumerate(workbook.sheets_metadata):
+        if sheet.visible is calamine.SheetVisibleEnum.Visible and sheet.typ is calamine.SheetTypeEnum.WorkSheet:
+            loaded = workbook.get_sheet_by_index(index)
+            if loaded.end is None:
+                continue
+            if chosen is None:
+                chosen = loaded
+            else:
+                others.append(sheet.name)
+            del loaded
+    if chosen is None:
+        raise UnreadableFile("empty_file", "")
+    return chosen, others
+
+
+class _Sheet:
+    """One sheet's rows from row 0, with what the reader lost put back."""
+
+    def __init__(self, sheet: calamine.CalamineSheet, lost: Lost, most_cells: int) -> None:
+        end = sheet.end
+        if end is None:
+            raise UnreadableFile("empty_file", "")
+        self._sheet = sheet
+        self._lost = lost
+        start = sheet.start or (0, 0)
+        columns = [column for _, column in lost.cells]
+        self._left = min([start[1], *columns])
+        self._pad = start[1] - self._left
+        self.width = max([end[1], *columns]) + 1 - self._left
+        self.height = max([end[0], *(row for row, _ in lost.cells)]) + 1
+        self._lost_rows = {row for row, _ in lost.cells} | {row for row, _ in lost.negative}
+        if self.width * self.height > most_cells:
+            raise too_large(f"a sheet of {self.width * self.height} cells; at most {most_cells} are allowed")
+
+    def rows(self) -> Iterator[tuple[int, _Row]]:
+        """The rows that are not blank, by number from 0."""
+        read = itertools.chain(self._sheet.iter_rows(), itertools.repeat([]))
+        for number, row in zip(range(self.height), read):
+            if number in self._lost_rows or (row and self._pad):
+                row = self._mended(number, row)
+            if any(cell != "" for cell in row):
+                yield number, row
+
+    def _mended(self, number: int, row: list[_Cell]) -> list[_Cell]:
+        row = [""] * self._pad + row
+        row += [""] * (self.width - len(row))
+        for place, cell in enumerate(row):
+            at = (number, self._left + place)
+            if at in self._lost.cells:
+                row[place] = _Written(self._lost.cells[at])
+            elif isinstance(cell, time) and at in self._lost.negative:
+                row[place] = "#NUM!"
+        return row
+
+
+class _Written(str):
+    """A cell that is in plain form already."""
+
+    __slots__ = ()
+
+
+_AS_TEXT[_Written] = str
+
+
+# --- the conversation ------------------------------------------------------------------------------------------------
+
+
+def _say(**answer: object) -> None:
+    sys.stdout.write(json.dumps(answer) + "\n")
+    sys.stdout.flush()
+
+
+def _serve() -> None:
+    order = json.loads(sys.stdin.readline())
+    resource.setrlimit(resource.RLIMIT_AS, (order["memory"], order["memory"]))
+    resource.setrlimit(resource.RLIMIT_CPU, (order["seconds"], order["seconds"] + 5))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    source = Path(order["source"])
+    workbook, kind = _open(source, order)
+    chosen, others = _choose(workbook, order["sheet"])
+    lost = lost_cells(source, chosen.name) if kind == "xlsx" else Lost()
+    sheet = _Sheet(chosen, lost, order["sheet_cells"])
+    sample = [(number, _shown(row)) for number, row in itertools.islice(sheet.rows(), SAMPLE_ROWS)]
+    _say(sheet=chosen.name, others=others, sample=sample, uncalculated=lost.uncalculated)
+    heading = json.loads(sys.stdin.readline())
+    bounds = _Bounds(order["rows"], order["columns"], order["cell_bytes"])
+    first, last = _extent(sheet, heading["names"], heading["data"])
+    with PlainWriter(Path(order["target"]), last - first, bounds) as writer:
+        held: deque[tuple[int, list[str]]] = deque()
+        for number, row in sheet.rows():
+            if number < heading["data"]:
+                continue
+            cells = _cells(row[first:last])
+            if len(cells) < last - first:
+                cells += [""] * (last - first - len(cells))
+            held.append((number, cells))
+            if len(held) > heading["footer"]:
+                number, cells = held.popleft()
+                writer.write(cells, number + 1)
+    _say(rows=writer.rows, first=first, last=last)
+
+
+def _extent(sheet: _Sheet, names: Sequence[str], data: int) -> tuple[int, int]:
+    """Which columns have a name or a cell; nothing is dropped but blank columns at either side."""
+    named = [place for place, name in enumerate(names) if name]
+    first, last = min(named, default=sheet.width), max(named, default=-1) + 1
+    if first == 0 and last == sheet.width:
+        return first, last
+    for number, row in sheet.rows():
+        if number >= data:
+            first = next((place for place, cell in enumerate(row[:first]) if cell != ""), first)
+            last += next((len(row) - last - place for place, cell in enumerate(reversed(row[last:])) if cell != ""), 0)
+    return first, max(first, last)
+
+
+def main() -> None:
+    """Read the orders, and say what came of them."""
+    try:
+        _serve()
+    except UnreadableFile as error:
+        _say(code=error.code, reason=error.reason)
+    except MemoryError:
+        _say(memory=True)
+    except OSError as error:
+        _say(trouble=str(error))
+    except calamine.PasswordError:
+        _say(broken="the workbook is protected by a password")
+    except BaseException as error:  # noqa: BLE001 - a panic of the reader is no Exception
+        _say(broken=f"the workbook is damaged ({type(error).__name__}: {str(error)[:200]})")
+
+
+if __name__ == "__main__":
+    main()
