@@ -13,7 +13,7 @@ from ingester.domain.errors import InvariantError
 from ingester.formats.cut import Positions
 from ingester.formats.encoding import BOM, NotUtf8
 from ingester.formats.piece import Piece
-from ingester.formats.plain import Mask, Rewritten
+from ingester.formats.rewritten import Mask, Rewritten
 
 RAGGED = pa.schema([("row", pa.int64()), ("line", pa.int64()), ("cells", pa.int32())])
 

@@ -14,7 +14,7 @@ from ingester.domain.reads import Reads
 from ingester.formats.encoding import BOM, SAMPLE_BYTES
 from ingester.formats.heading import Heading, IsKnown, find_heading
 from ingester.formats.mend import RECORD_LIMIT, Grammar, grammar, line_ends
-from ingester.formats.plain import Rewritten
+from ingester.formats.rewritten import Rewritten
 
 #: Rows that are looked at to find the header among them.
 _ROWS = 160

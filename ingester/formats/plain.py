@@ -51,6 +51,10 @@ class Bounds(Protocol):
         """Columns at most."""
 
     @property
+    def unpacked_bytes(self) -> int:
+        """Bytes of the whole at most."""
+
+    @property
     def cell_bytes(self) -> int:
         """Bytes of a cell at most."""
 
@@ -80,6 +84,7 @@ class PlainWriter:
         self._lines: list[str] = []
         #: The line that is written next.
         self._line = 1
+        self._bytes = 0
         self.rows = 0
 
     def __enter__(self) -> Self:
@@ -104,13 +109,28 @@ class PlainWriter:
         self.rows += 1
         if self.rows > self._limits.rows:
             raise too_large(f"over {self._limits.rows} rows")
-        if line > self._line:
-            self._lines.append("\n" * (line - self._line - 1))
-            self._line = line
+        self.skip_to(line)
         self._lines.append(row or EMPTY)
         self._line += 1
         if len(self._lines) >= _FLUSH_ROWS or len(row) > 1 << 16:
             self._flush()
+
+    def skip_to(self, line: int) -> None:
+        """Have what is written next stand on a line further down."""
+        if line > self._line:
+            self._lines.append("\n" * (line - self._line - 1))
+            self._line = line
+
+    def write_lines(self, lines: memoryview, rows: int) -> None:
+        """Add rows that are lines in plain form already, each with its line end."""
+        self.rows += rows
+        if self.rows > self._limits.rows:
+            raise too_large(f"over {self._limits.rows} rows")
+        self._flush()
+        self._count(len(lines))
+        self._file.flush()
+        self._file.buffer.write(lines)
+        self._line += rows
 
     def write_broken(self, raw: str, line: int = 0) -> None:
         """Add a record that cannot be read, as it was sent."""
@@ -123,11 +143,18 @@ class PlainWriter:
 
     def _flush(self) -> None:
         if self._lines:
+            whole = "\n".join(self._lines) + "\n"
+            self._count(len(whole))
             try:
-                self._file.write("\n".join(self._lines) + "\n")
+                self._file.write(whole)
             except UnicodeEncodeError:
                 raise unreadable(f"half a character, as \\ud800, in one of the rows up to {self.rows}") from None
             self._lines.clear()
+
+    def _count(self, size: int) -> None:
+        self._bytes += size
+        if self._bytes > self._limits.unpacked_bytes:
+            raise too_large(f"over {self._limits.unpacked_bytes >> 20} MiB as a table")
 
 
 def too_large(expected: str) -> UnreadableFile:

@@ -14,7 +14,8 @@ from ingester.domain import notice
 from ingester.domain.errors import UnreadableFile
 from ingester.formats.dialect import Dialect
 from ingester.formats.encoding import UTF8, decoded
-from ingester.formats.plain import ESCAPE, ESCAPED_DELIMITER, SEPARATOR, Rewritten, text
+from ingester.formats.plain import ESCAPE, ESCAPED_DELIMITER, SEPARATOR, text
+from ingester.formats.rewritten import Rewritten
 
 #: Stands for a quote that means nothing.
 _LITERAL = "\x1c"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ingester.formats.plain import BROKEN, EMPTY, ESCAPE, SEPARATOR, TYPED, WRITTEN
+from ingester.formats.plain import BROKEN, EMPTY, ESCAPE, ESCAPED_DELIMITER, SEPARATOR, TYPED, WRITTEN
 
 #: The substitute itself comes first where text is written, last where it is read.
 _READ = [(ESCAPE + code, character) for character, code in reversed(WRITTEN.items())]
@@ -20,12 +21,14 @@ Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
 class Rewritten:
     """How cells were changed on the way to where the reader found them, and are changed back.
 
-    `escaped`: substitutes stand in them. `quote` was exchanged for `"`, `delimiter` stands as a unit separator.
+    `escaped`: substitutes stand in them. `quote` was exchanged for `"`, `delimiter` stands as a unit separator,
+    `escaped_delimiter` as a substitute where it had been escaped.
     """
 
     escaped: bool = False
     quote: str = '"'
     delimiter: str = SEPARATOR
+    escaped_delimiter: str = ""
 
     def restore(self, table: pa.RecordBatch) -> tuple[pa.RecordBatch, dict[int, Mask]]:
         """The cells as they were, and which cells of which columns are typed."""
@@ -37,12 +40,19 @@ class Rewritten:
                 marked[position] = mask
         return pa.record_batch(columns, names=table.schema.names), marked
 
+    def restore_row(self, cells: Sequence[str]) -> list[str]:
+        """The cells of one row as they were."""
+        if not cells:
+            return []
+        table = pa.record_batch([pa.array([cell], pa.string()) for cell in cells], list(map(str, range(len(cells)))))
+        return [column[0].as_py() for column in self.restore(table)[0].columns]
+
     def _column(self, column: pa.StringArray) -> tuple[pa.StringArray, Mask | None]:
         data = column.buffers()[2]
         content = b"" if data is None else memoryview(data).cast("B")
         mask = None
         if self.escaped and (np.frombuffer(content, np.uint8) == ord(ESCAPE)).any():
-            column, mask = _unescaped(column)
+            column, mask = _unescaped(column, self.escaped_delimiter)
         if self.quote != '"' or self.delimiter != SEPARATOR:
             column = self._exchanged(column)
         return column, mask
@@ -52,24 +62,22 @@ class Rewritten:
             column = pc.replace_substring(column, SEPARATOR, self.delimiter)
         if self.quote != '"' and self.quote:
             # What is swapped twice is what it was; no cell has the character that stands in between.
-            for old, new in (('"', "\x1c"), (self.quote, '"'), ("\x1c", self.quote)):
+            for old, new in (('"', "\x1d"), (self.quote, '"'), ("\x1d", self.quote)):
                 column = pc.replace_substring(column, old, new)
         return column
 
 
-def _unescaped(column: pa.StringArray) -> tuple[pa.StringArray, Mask | None]:
+def _unescaped(column: pa.StringArray, delimiter: str) -> tuple[pa.StringArray, Mask | None]:
     is_typed = pc.starts_with(column, TYPED)
     mask = is_typed.to_numpy(zero_copy_only=False)
-    if mask.all():
-        return pc.binary_slice(column.cast(pa.binary()), 2).cast(pa.string()), mask
     if mask.any():
-        bare = pc.binary_slice(column.cast(pa.binary()), 2).cast(pa.string())
-        column = pc.if_else(is_typed, bare, column)
+        bare = pc.binary_slice(column.cast(pa.binary()), len(TYPED)).cast(pa.string())
+        column = bare if mask.all() else pc.if_else(is_typed, bare, column)
     odd = np.flatnonzero(pc.match_substring(column, ESCAPE).to_numpy(zero_copy_only=False))
     if odd.size:
         chosen = column.take(pa.array(odd))
-        for mark in (EMPTY, BROKEN):
-            chosen = pc.replace_substring(chosen, mark, "")
+        for mark, meant in ((EMPTY, ""), (BROKEN, ""), (ESCAPED_DELIMITER, delimiter)):
+            chosen = pc.replace_substring(chosen, mark, meant)
         for code, character in _READ:
             chosen = pc.replace_substring(chosen, code, character)
         replaced = np.zeros(len(column), np.bool_)

@@ -13,7 +13,8 @@ from ingester.formats.block import parse_rows
 from ingester.formats.cut import Positions
 from ingester.formats.mend import grammar
 from ingester.formats.piece import Piece
-from ingester.formats.plain import SEPARATOR, Rewritten
+from ingester.formats.plain import SEPARATOR
+from ingester.formats.rewritten import Rewritten
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,7 +101,11 @@ class _Reader:
         self._limits = limits
 
     def __enter__(self) -> _Reader:
-        environment = {"PATH": os.environ.get("PATH", ""), "LANG": "C.UTF-8", "PYTHONPATH": str(Path(__file__).parents[2])}
+        environment = {
+            "PATH": os.environ.get("PATH", ""),
+            "LANG": "C.UTF-8",
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+        }
         self._errors = tempfile.TemporaryFile()
         try:
             self._process = subprocess.Popen(

@@ -43,6 +43,7 @@ _Row = Sequence[_Cell]
 class _Bounds:
     rows: int
     columns: int
+    unpacked_bytes: int
     cell_bytes: int
 
 
@@ -227,7 +228,7 @@ def _serve() -> None:
     sample = [(number, _shown(row)) for number, row in itertools.islice(sheet.rows(), SAMPLE_ROWS)]
     _say(sheet=chosen.name, others=others, sample=sample, uncalculated=lost.uncalculated)
     heading = json.loads(sys.stdin.readline())
-    bounds = _Bounds(order["rows"], order["columns"], order["cell_bytes"])
+    bounds = _Bounds(order["rows"], order["columns"], order["unpacked_bytes"], order["cell_bytes"])
     first, last = _extent(sheet, heading["names"], heading["data"])
     with PlainWriter(Path(order["target"]), last - first, bounds) as writer:
         held: deque[tuple[int, list[str]]] = deque()

@@ -66,7 +66,9 @@ def examine(source: Path, unpacked_bytes: int, ratio: int, ratio_bytes: int) -> 
                     if is_xml:
                         window = before + chunk
                         if any(mark in window for mark in _FORBIDDEN):
-                            raise unreadable("the workbook defines entities of its own, which no spreadsheet program does")
+                            raise unreadable(
+                                "the workbook defines entities of its own, which no spreadsheet program does"
+                            )
                         before = chunk[-_OVERLAP:]
         return frozenset(part.filename for part in parts)
 
