@@ -216,7 +216,7 @@ class _Attempt:
             is_known=known_names(self._order.entity),
             late=late,
         )
-        if opened.layout.header_line is None and not self._reads.columns:
+        if opened.layout.header_line is None and opened.layout.names and not self._reads.columns:
             raise UnreadableFile("missing_header", notice.message("missing_header"))
         self._checked = prevalidation.run(
             opened,

@@ -64,6 +64,12 @@ _ALL = (
         "Save the file as UTF-8, or let its feed say the encoding.",
     ),
     _warning(
+        "other_sheets",
+        "Only the sheet {expected} was imported; others have rows as well",
+        "Send one sheet, or let the feed say which.",
+    ),
+    _error("invalid_record", "The line is no JSON object", "Send one object on each line."),
+    _warning(
         "dialect_deviates", "The feed says {expected}", "Export the file as agreed, or change what the feed says."
     ),
     _warning(

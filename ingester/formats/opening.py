@@ -6,6 +6,7 @@ is. What was found out about the file is told, and whatever is only likely, or i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -19,19 +20,13 @@ from ingester.formats.delimited import BLOCK_BYTES, DelimitedReader
 from ingester.formats.dialect import tell_dialect
 from ingester.formats.encoding import SAMPLE_BYTES, UTF8, Encoding, decoded, tell_encoding
 from ingester.formats.heading import IsKnown
+from ingester.formats.identify import identify
 from ingester.formats.layout import Layout, lay_out
+from ingester.formats.plain import SEPARATOR
+from ingester.formats.rewritten import Rewritten
+from ingester.formats.transcribed import Transcribed
 
-#: How files begin that are nothing we read; https://en.wikipedia.org/wiki/List_of_file_signatures
-_FOREIGN = (
-    (b"7z\xbc\xaf\x27\x1c", "it is a 7z archive"),
-    (b"Rar!\x1a\x07", "it is a RAR archive"),
-    (b"%PDF-", "it is a PDF document"),
-    (b"\x89PNG", "it is a picture"),
-    (b"\xff\xd8\xff", "it is a picture"),
-    (b"{\\rtf", "it is a text document (RTF)"),
-    (b"<!DOCTYPE html", "it is a web page"),
-    (b"<html", "it is a web page"),
-)
+Transcriber = Callable[[Path, Path, Reads, Limits, IsKnown | None], Transcribed]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +90,61 @@ def open_drop(
         whole = not file.read(1)
     if not sample.removeprefix(b"\xef\xbb\xbf"):
         raise UnreadableFile("empty_file", notice.message("empty_file"))
-    opened = _Text(inner.path, sample, workspace, reads, is_known, whole=whole).open(late)
+    kind = identify(inner.path, inner.name, sample, reads)
+    if kind is Format.CSV:
+        opened = _Text(inner.path, sample, workspace, reads, is_known, whole=whole).open(late)
+    else:
+        opened = _transcribed(inner.path, kind, workspace, reads, limits, is_known)
     container = "+".join(inner.containers) or None
     return replace(opened, detected=replace(opened.detected, container=container))
 
 
-def _refuse(reason: str) -> UnreadableFile:
-    return UnreadableFile("unreadable_file", notice.message("unreadable_file", expected=reason))
+def _transcribed(
+    path: Path, kind: Format, workspace: Path, reads: Reads, limits: Limits, is_known: IsKnown | None
+) -> Opened:
+    """A file that is no delimited text, in plain form."""
+    target = workspace / "plain"
+    found = _transcriber(kind)(path, target, reads, limits, is_known)
+    layout = Layout(
+        path=target,
+        delimiter=SEPARATOR,
+        names=found.names,
+        start=0,
+        line=1,
+        end=target.stat().st_size,
+        header_line=found.header_row or (0 if found.names else None),
+        rewritten=Rewritten(escaped=True),
+    )
+    remarks = []
+    if found.other_sheets:
+        remarks.append(Remark("other_sheets", f"'{found.sheet}'", ", ".join(found.other_sheets)))
+    detected = Detected(format=kind.value, encoding=found.encoding, header_row=found.header_row, sheet=found.sheet)
+    return Opened(layout, detected, tuple(remarks))
+
+
+def _transcriber(kind: Format) -> Transcriber:
+    """Loaded when a file needs it: most are text."""
+    match kind:
+        case Format.JSON | Format.JSONL:
+            from ingester.formats import json_rows
+
+            return json_rows.transcribe
+        case Format.XML:
+            from ingester.formats import xml_rows
+
+            return xml_rows.transcribe
+        case Format.PARQUET:
+            from ingester.formats import parquet
+
+            return parquet.transcribe
+        case Format.FIXED:
+            from ingester.formats import fixed
+
+            return fixed.transcribe
+        case _:
+            from ingester.formats import sheet
+
+            return sheet.transcribe
 
 
 class _Text:
@@ -118,9 +161,6 @@ class _Text:
         self._is_known = is_known
 
     def open(self, late: Encoding | None) -> Opened:
-        for start, reason in _FOREIGN:
-            if self._sample[: len(start)].lower() == start.lower():
-                raise _refuse(reason)
         told = late or tell_encoding(self._sample, self._whole)
         encoding, remarks = self._pinned(told)
         sample = self._text(encoding.codec)

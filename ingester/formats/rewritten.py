@@ -71,8 +71,10 @@ def _unescaped(column: pa.StringArray, delimiter: str) -> tuple[pa.StringArray, 
     is_typed = pc.starts_with(column, TYPED)
     mask = is_typed.to_numpy(zero_copy_only=False)
     if mask.any():
-        bare = pc.binary_slice(column.cast(pa.binary()), len(TYPED)).cast(pa.string())
-        column = bare if mask.all() else pc.if_else(is_typed, bare, column)
+
+        # Not `binary_slice`, which fails on some cells.
+        bare = pc.utf8_slice_codeunits(column.filter(is_typed), len(TYPED))
+        column = bare if mask.all() else pc.replace_with_mask(column, is_typed, bare)
     odd = np.flatnonzero(pc.match_substring(column, ESCAPE).to_numpy(zero_copy_only=False))
     if odd.size:
         chosen = column.take(pa.array(odd))

@@ -20,6 +20,7 @@ from ingester.checks.fault import present
 from ingester.domain import notice
 from ingester.domain.errors import Held
 from ingester.domain.phase import PhaseName, PhaseRecord
+from ingester.domain.reads import Format
 from ingester.formats.block import Block
 from ingester.formats.delimited import DelimitedReader
 from ingester.formats.opening import Opened
@@ -99,6 +100,8 @@ def run(
     checks = make(entity, timezone, erases=erases, creates=creates)
     key = [column_name(name) for name in entity.primary_key]
     wrong_width = Kind("wrong_cell_count", (), notice.message("wrong_cell_count", expected=str(len(reader.header))))
+    if opened.detected.format == Format.JSONL:
+        wrong_width = Kind("invalid_record", (), notice.message("invalid_record"))
     broken = Kind("broken_quotes", (), notice.message("broken_quotes"))
 
     def check(block: Block) -> _CheckedBlock:
@@ -168,6 +171,8 @@ def _distinct(entity: Entity, spilled: Sequence[str]) -> list[tuple[str, ...]]:
 
 def _report_columns(columns: tuple[ColumnMatch, ...], entity: Entity, notices: Notices, *, partial: bool) -> bool:
     """Notices about the header; False where they make every row wrong."""
+    if not columns:
+        return True  # a document without records
     found = [match.field for match in columns if match.field is not None]
     keys = [(match.field, match.member) for match in columns]
     twice = sorted({match.key for match in columns if match.key and keys.count((match.field, match.member)) > 1})
