@@ -19,7 +19,7 @@ from ingester.domain.limits import Limits
 from ingester.domain.reads import Format, Reads
 from ingester.formats.heading import IsKnown
 from ingester.formats.plain import PlainWriter, too_large, unreadable
-from ingester.formats.record import TOO_DEEP, BadRecord, RecordTable, short
+from ingester.formats.record import TOO_DEEP, BadRecord, RecordTable, json_text, short
 from ingester.formats.transcribed import Transcribed
 from ingester.formats.undecodable import undecodable
 
@@ -32,6 +32,10 @@ _MOST_KEYS = 100_000
 _NAMED = 8
 
 _SPACE = re.compile(r"[ \t\n\r]*")
+
+
+class _Follows(BadRecord):
+    """There is more after the end of the document: of JSON Lines, it was the first line."""
 
 
 class _Again(Exception):
@@ -63,6 +67,12 @@ def transcribe(
                         path = _document(source, encoding, path, table)
                 except _Again as again:
                     path = again.args[0]
+                    columns.clear()
+                    continue
+                except _Follows:
+                    if reads.format is not None or reads.path:
+                        raise
+                    lines = True
                     columns.clear()
                     continue
             if not table.outgrown:
@@ -132,27 +142,23 @@ def _lines(source: Path, encoding: str, table: RecordTable) -> None:
             if line.isspace():
                 continue
             try:
-                if "\\ud" in line or "\\uD" in line:
-                    _require_whole(line)
-                record, end = _DECODER.raw_decode(line, _after_space(line, 0))
-                if _after_space(line, end) != len(line):
-                    raise BadRecord("more follows")
-                table.add(record, number)
+                table.add(_record(line), number)
                 good = True
-            except (BadRecord, ValueError, RecursionError) as error:
-                if isinstance(error, UnicodeDecodeError):
-                    raise
+            except (ValueError, RecursionError):
                 table.add_broken(line.rstrip("\n"), number)
     if number and not good and table.rows:
         raise BadRecord("no line is a JSON object")
 
 
-def _require_whole(line: str) -> None:
-    """Refuse half a character."""
-    try:
-        json.dumps(json.loads(line), ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        raise BadRecord("half a character") from None
+def _record(line: str) -> object:
+    """The one value of a line. Raises ValueError."""
+    record, end = _DECODER.raw_decode(line, _after_space(line, 0))
+    if _after_space(line, end) != len(line):
+        raise BadRecord("more follows")
+    if "\\ud" in line or "\\uD" in line:
+        # Half a character is none, and cannot be encoded.
+        json_text(record, RECORD_LIMIT).encode()
+    return record
 
 
 def _after_space(line: str, at: int) -> int:
@@ -212,6 +218,8 @@ class _Stream:
             else:
                 # A number at the end of what is in memory may go on.
                 if end < len(self._text) or self._ended:
+                    if end - self._at > RECORD_LIMIT:
+                        raise too_large(f"a value of over {RECORD_LIMIT >> 20} MiB")
                     self._at = end
                     return value
             if len(self._text) - self._at > RECORD_LIMIT:
@@ -257,10 +265,6 @@ class _Stream:
             if self.take(",]", f"after record {number}") == "]":
                 return
 
-    def end(self) -> None:
-        if self.next():
-            raise BadRecord("more follows after its end")
-
 
 def _document(source: Path, encoding: str, path: tuple[str, ...] | None, table: RecordTable) -> tuple[str, ...] | None:
     """The rows of one document; where they were found."""
@@ -268,6 +272,7 @@ def _document(source: Path, encoding: str, path: tuple[str, ...] | None, table: 
         stream = _Stream(file, encoding)
         if stream.next() == "\ufeff":
             stream.take("\ufeff", "")
+        is_array = stream.next() == "["
         if path:
             _follow(stream, path, table)
         elif path is None and stream.next() == "{":
@@ -276,7 +281,9 @@ def _document(source: Path, encoding: str, path: tuple[str, ...] | None, table: 
             _rows(stream, table)
         else:
             raise BadRecord("it is no JSON object or array")
-        stream.end()
+        if stream.next():
+            # Of lines, an object was the first; a list would have been told from a document.
+            raise (BadRecord if is_array else _Follows)("more follows after its end")
     return path
 
 

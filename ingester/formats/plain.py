@@ -4,8 +4,8 @@ A row is a line, its cells stand between unit separators, and nothing is quoted;
 a substitute character and a letter. A cell that had a type of its own where it came from (a date of a workbook, a
 number of JSON) is marked, and has canonical text: it need not be read the way that people write such values. Blank
 lines are no rows, and keep line numbers what they were in the file.
-A record that cannot be read, as a line of JSON Lines that is no JSON, is a row with more cells than any other: its text,
-marked, and then empty ones.
+A record that cannot be read, as a line of JSON Lines that is no JSON, is a row with more cells than any other: its
+text, marked, and then empty ones.
 
     SUB A: SUB    SUB B: US    SUB C: LF    SUB D: CR    SUB E: "    SUB F: a byte order mark, which readers drop
     SUB Z: nothing    SUB T: a typed cell    SUB X: a broken record    SUB G: the delimiter, of text with escapes
@@ -79,7 +79,6 @@ class PlainWriter:
         if width > limits.columns:
             raise too_large(f"{width} columns; at most {limits.columns} are allowed")
         self._path = path
-        self._width = width
         self._limits = limits
         self._lines: list[str] = []
         #: The line that is written next.
@@ -88,7 +87,7 @@ class PlainWriter:
         self.rows = 0
 
     def __enter__(self) -> Self:
-        self._file = self._path.open("w", encoding="utf-8", newline="")
+        self._file = self._path.open("wb")
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
@@ -128,13 +127,12 @@ class PlainWriter:
             raise too_large(f"over {self._limits.rows} rows")
         self._flush()
         self._count(len(lines))
-        self._file.flush()
-        self._file.buffer.write(lines)
+        self._file.write(lines)
         self._line += rows
 
-    def write_broken(self, raw: str, line: int = 0) -> None:
-        """Add a record that cannot be read, as it was sent."""
-        self.write([BROKEN + text(raw), *[""] * self._width], line)
+    def write_broken(self, raw: str, width: int, line: int = 0) -> None:
+        """Add a record that cannot be read, as it was sent; other rows have `width` cells."""
+        self.write([BROKEN + text(raw), *[""] * width], line)
 
     def _check_cells(self, cells: Sequence[str]) -> None:
         for cell in cells:
@@ -143,12 +141,12 @@ class PlainWriter:
 
     def _flush(self) -> None:
         if self._lines:
-            whole = "\n".join(self._lines) + "\n"
-            self._count(len(whole))
             try:
-                self._file.write(whole)
+                whole = ("\n".join(self._lines) + "\n").encode()
             except UnicodeEncodeError:
                 raise unreadable(f"half a character, as \\ud800, in one of the rows up to {self.rows}") from None
+            self._count(len(whole))
+            self._file.write(whole)
             self._lines.clear()
 
     def _count(self, size: int) -> None:

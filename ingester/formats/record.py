@@ -42,17 +42,17 @@ def _typed(digits: bytes) -> str:
     return plain if "e" in plain or "E" in plain else TYPED + plain
 
 
-def _json(value: object, depth: int) -> str:
+def json_text(value: object, depth: int) -> str:
     """A nested value as JSON again, its numbers as they were written."""
     if depth <= 0:
         raise BadRecord(TOO_DEEP)
     if isinstance(value, bytes):
         return value.decode()
     if isinstance(value, dict):
-        inside = (f"{json.dumps(key, ensure_ascii=False)}:{_json(each, depth - 1)}" for key, each in value.items())
+        inside = (f"{json.dumps(key, ensure_ascii=False)}:{json_text(each, depth - 1)}" for key, each in value.items())
         return "{" + ",".join(inside) + "}"
     if isinstance(value, list):
-        return "[" + ",".join(_json(each, depth - 1) for each in value) + "]"
+        return "[" + ",".join(json_text(each, depth - 1) for each in value) + "]"
     return json.dumps(value, ensure_ascii=False)
 
 
@@ -108,7 +108,7 @@ class RecordTable:
     def add_broken(self, raw: str, line: int) -> None:
         """A row for a record that cannot be read."""
         self._started(line)
-        self._writer.write_broken(raw, line)
+        self._writer.write_broken(raw, len(self._listed or self._order), line)
 
     def _object(self, record: Mapping[str, object], line: int) -> None:
         cells: dict[str, str] = {}
@@ -155,14 +155,14 @@ class RecordTable:
                 self._flatten(value, name + ".", cells, depth - 1)
                 before += len(cells) - at - 1
             else:
-                cells[name] = text(_json(value, depth))
+                cells[name] = text(json_text(value, depth))
         if len(cells) - before != len(record):
             raise BadRecord("a key with dots and a nested one are the same column")
 
     def _list(self, record: Sequence[object], line: int) -> None:
         if self._listed is None:
             if self._heads is None:
-                if not all(isinstance(cell, str) for cell in record):
+                if self._writer.rows or not all(isinstance(cell, str) for cell in record):
                     raise BadRecord("the first list is no list of column names")
                 self._listed = tuple(str(cell).strip() for cell in record)
                 self.header_row, self.first_line = line, line + 1
@@ -172,7 +172,7 @@ class RecordTable:
         places = {str(place): value for place, value in enumerate(record)}
         for place, value in places.items():
             if isinstance(value, dict | list):
-                cells[place] = text(_json(value, self._limits.depth))
+                cells[place] = text(json_text(value, self._limits.depth))
             else:
                 self._flatten({place: value}, "", cells, 1)
         self._started(line)

@@ -71,7 +71,6 @@ def _unescaped(column: pa.StringArray, delimiter: str) -> tuple[pa.StringArray, 
     is_typed = pc.starts_with(column, TYPED)
     mask = is_typed.to_numpy(zero_copy_only=False)
     if mask.any():
-
         # Not `binary_slice`, which fails on some cells.
         bare = pc.utf8_slice_codeunits(column.filter(is_typed), len(TYPED))
         column = bare if mask.all() else pc.replace_with_mask(column, is_typed, bare)

@@ -12,9 +12,10 @@ import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from threading import Timer
-from typing import Any
+from typing import Any, Self
 
 from ingester.domain import notice
 from ingester.domain.errors import TransientError, UnreadableFile
@@ -49,7 +50,7 @@ def transcribe(
         opened = reader.ask(order)
         sample = [(int(number), [str(cell) for cell in row]) for number, row in opened["sample"]]
         heading = _heading(sample, reads, is_known)
-        header, data = _rows_of(sample, heading, reads)
+        header, data = _rows_of(sample, heading)
         written = reader.ask({"names": heading.names, "data": data, "footer": reads.footer or 0})
     first, last = int(written["first"]), int(written["last"])
     names = [*heading.names, *[""] * last][first:last]
@@ -86,7 +87,7 @@ def _heading(sample: _Sample, reads: Reads, is_known: IsKnown | None) -> Heading
     return heading
 
 
-def _rows_of(sample: _Sample, heading: Heading, reads: Reads) -> tuple[int | None, int]:
+def _rows_of(sample: _Sample, heading: Heading) -> tuple[int | None, int]:
     """The header's row of the sheet, and that from which on rows are data, from 0."""
     header = None if heading.row is None else sample[heading.row][0]
     if heading.data < len(sample):
@@ -100,7 +101,7 @@ class _Reader:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
 
-    def __enter__(self) -> _Reader:
+    def __enter__(self) -> Self:
         environment = {
             "PATH": os.environ.get("PATH", ""),
             "LANG": "C.UTF-8",
@@ -130,10 +131,8 @@ class _Reader:
         self._process.wait()
         for stream in (self._process.stdin, self._process.stdout, self._errors):
             assert stream is not None
-            try:
+            with suppress(BrokenPipeError):
                 stream.close()
-            except BrokenPipeError:
-                pass
 
     def ask(self, order: object) -> dict[str, Any]:
         """What it answers."""

@@ -51,7 +51,7 @@ class _Bounds:
 
 
 def number(value: float) -> str:
-    """A float in plain digits: the shortest that mean it, or twelve digits where the rest is the noise of arithmetic."""
+    """A float in plain digits: the shortest that mean it, or twelve where the rest is the noise of arithmetic."""
     if value.is_integer() and abs(value) < _EXACT:
         return str(int(value))
     digits = repr(value)
@@ -180,7 +180,7 @@ class _Sheet:
     def rows(self) -> Iterator[tuple[int, _Row]]:
         """The rows that are not blank, by number from 0."""
         read = itertools.chain(self._sheet.iter_rows(), itertools.repeat([]))
-        for number, row in zip(range(self.height), read):
+        for number, row in zip(range(self.height), read, strict=False):
             if number in self._lost_rows or (row and self._pad):
                 row = self._mended(number, row)
             if any(cell != "" for cell in row):

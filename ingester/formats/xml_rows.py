@@ -51,7 +51,7 @@ def transcribe(
         raise unreadable(f'there is no element "{"/".join(path)}"; there is {named}')
     if writer.rows and not table.names():
         raise unreadable("its rows have neither attributes nor text")
-    return Transcribed(names=table.names(), rows=writer.rows, path="/".join(path))
+    return Transcribed(names=table.names(), rows=writer.rows, path="/".join(path).removesuffix("/*"))
 
 
 class _Handler:

@@ -1,0 +1,281 @@
+from __future__ import annotations
+
+import time
+import zipfile
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from datetime import time as clock
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pytest
+import xlsxwriter
+from openpyxl.utils.datetime import CALENDAR_MAC_1904
+
+from ingester.domain.errors import UnreadableFile
+from ingester.domain.limits import Limits
+from ingester.domain.reads import Reads
+from ingester.formats.sheet import transcribe
+from ingester.formats.sheet_child import number
+from ingester.formats.transcribed import Transcribed
+from tests.plain_form import Typed, by_line
+
+Table = dict[int, list[str | Typed]]
+
+
+def read(path: Path, reads: Reads | None = None, limits: Limits | None = None) -> tuple[Transcribed, Table]:
+    found = transcribe(path, path.with_suffix(".plain"), reads or Reads(), limits or Limits())
+    return found, by_line(path.with_suffix(".plain"))
+
+
+def refusal(path: Path, reads: Reads | None = None, limits: Limits | None = None) -> UnreadableFile:
+    with pytest.raises(UnreadableFile) as refused:
+        read(path, reads, limits)
+    return refused.value
+
+
+def workbook(tmp_path: Path, *rows: list[Any], **sheets: list[list[Any]]) -> Path:
+    book = openpyxl.Workbook()
+    assert book.active is not None
+    for row in rows:
+        book.active.append(row)
+    for name, others in sheets.items():
+        sheet = book.create_sheet(name)
+        for row in others:
+            sheet.append(row)
+    book.save(tmp_path / "book.xlsx")
+    return tmp_path / "book.xlsx"
+
+
+def patched(path: Path, part: str, change: Callable[[bytes], bytes]) -> Path:
+    """The workbook with one of its parts changed."""
+    whole = BytesIO()
+    with zipfile.ZipFile(path) as before, zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as after:
+        for name in before.namelist():
+            after.writestr(name, change(before.read(name)) if name.endswith(part) else before.read(name))
+    path.write_bytes(whole.getvalue())
+    return path
+
+
+def test_cells_keep_their_types(tmp_path: Path) -> None:
+    cells = {
+        "text": ("00123", "00123"),
+        "breaks": ("a\nb\t", "a\nb\t"),
+        "whole": (5, Typed("5")),
+        "fraction": (0.25, Typed("0.25")),
+        "yes": (True, Typed("true")),
+        "day": (date(2026, 4, 3), Typed("2026-04-03")),
+        "midnight": (datetime(2026, 4, 3), Typed("2026-04-03")),
+        "moment": (datetime(2026, 4, 3, 10, 20, 30), Typed("2026-04-03T10:20:30")),
+        "time": (clock(10, 20, 30), Typed("10:20:30")),
+        "duration": (timedelta(hours=26, minutes=30), Typed("PT26H30M")),
+        "empty": (None, ""),
+        "error": ("#N/A", "#N/A"),
+    }
+    found, table = read(workbook(tmp_path, list(cells), [sent for sent, _ in cells.values()]))
+    assert found.names == tuple(cells)
+    assert table == {2: [expected for _, expected in cells.values()]}
+
+
+@pytest.mark.parametrize(
+    ("value", "digits"),
+    [
+        (0.1 + 0.2, "0.3"),
+        (1.1 * 3, "3.3"),
+        (1 / 3, "0.3333333333333333"),
+        (1e21, "1000000000000000000000"),
+        (1e-7, "0.0000001"),
+        (-0.0, "0"),
+        (123456789012345.0, "123456789012345"),
+        (1234567890.12, "1234567890.12"),
+        (0.1234567890123456, "0.1234567890123456"),
+        (5e-324, "0." + "0" * 323 + "5"),
+        (9007199254740993.0, "9007199254740992"),
+    ],
+)
+def test_numbers_are_plain_digits_without_the_noise_of_floats(value: float, digits: str) -> None:
+    assert number(value) == digits
+
+
+def test_percent_and_currency_are_the_number(tmp_path: Path) -> None:
+    with xlsxwriter.Workbook(str(tmp_path / "book.xlsx")) as book:
+        sheet = book.add_worksheet()
+        sheet.write_row(0, 0, ["rate", "price"])
+        sheet.write(1, 0, 0.05, book.add_format({"num_format": "0%"}))
+        sheet.write(1, 1, -1234.5, book.add_format({"num_format": "[$$-409]#,##0.00;[Red]-[$$-409]#,##0.00"}))
+    assert read(tmp_path / "book.xlsx")[1] == {2: [Typed("0.05"), Typed("-1234.5")]}
+
+
+def test_dates_of_a_workbook_that_counts_from_1904_are_right(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    book.epoch = CALENDAR_MAC_1904
+    assert book.active is not None
+    book.active.append(["day"])
+    book.active.append([date(2026, 4, 3)])
+    book.save(tmp_path / "book.xlsx")
+    assert read(tmp_path / "book.xlsx")[1] == {2: [Typed("2026-04-03")]}
+
+
+def test_the_header_is_found_below_a_title_and_lines_are_rows_of_the_sheet(tmp_path: Path) -> None:
+    rows: list[list[Any]] = [
+        ["Customers"],
+        [],
+        ["id", "name", "since"],
+        ["1", "Ann", date(2026, 1, 1)],
+        [],
+        ["2", "Bo"],
+    ]
+    found, table = read(workbook(tmp_path, *rows))
+    assert (found.names, found.header_row, found.first_line, found.rows) == (("id", "name", "since"), 3, 4, 2)
+    assert table == {4: ["1", "Ann", Typed("2026-01-01")], 6: ["2", "Bo", ""]}
+
+
+def test_names_that_the_rules_know_are_the_header(tmp_path: Path) -> None:
+    path = workbook(tmp_path, ["Report of", "the day"], ["who", "what"], ["1", "2"])
+    found = transcribe(path, tmp_path / "plain", Reads(), Limits(), lambda name: name in ("who", "what"))
+    assert (found.names, found.header_row) == (("who", "what"), 2)
+
+
+def test_a_feed_says_where_the_header_is_or_that_there_is_none(tmp_path: Path) -> None:
+    path = workbook(tmp_path, ["x", "y"], ["id", "name"], ["1", "Ann"])
+    found, table = read(path, Reads(header=2))
+    assert (found.names, found.header_row, table) == (("id", "name"), 2, {3: ["1", "Ann"]})
+    found, table = read(path, Reads(header=0, columns=("a", "b"), footer=1))
+    assert (found.names, found.header_row, table) == (("a", "b"), None, {1: ["x", "y"], 2: ["id", "name"]})
+    assert refusal(path, Reads(header=7)).code == "missing_header"
+
+
+def test_blank_columns_at_the_sides_are_dropped_and_no_cell_is(tmp_path: Path) -> None:
+    path = workbook(tmp_path, ["", "Title"], [], ["", "id", "name"], ["", "1", "Ann"], ["", "2", "Bo", "odd"])
+    found, table = read(path)
+    assert found.names == ("id", "name", "")
+    assert table == {4: ["1", "Ann", ""], 5: ["2", "Bo", "odd"]}
+
+
+def test_the_first_visible_sheet_with_rows_is_read_and_others_are_told(tmp_path: Path) -> None:
+    path = workbook(tmp_path, Hidden=[["h"]], Blank=[], Data=[["id"], ["1"]], More=[["q"], ["2"]])
+    book = openpyxl.load_workbook(path)
+    book["Hidden"].sheet_state = "hidden"
+    book.save(path)
+    found, table = read(path)
+    assert (found.sheet, found.other_sheets, table) == ("Data", ("More",), {2: ["1"]})
+    assert read(path, Reads(sheet="more"))[0].sheet == "More"
+    assert read(path, Reads(sheet="5"))[0].sheet == "More"
+    assert (
+        'it has no sheet "6"; it has "Sheet", "Hidden", "Blank", "Data", "More"'
+        in refusal(path, Reads(sheet="6")).reason
+    )
+
+
+def test_errors_and_formulas_that_were_never_calculated_are_no_empty_cells(tmp_path: Path) -> None:
+    with xlsxwriter.Workbook(str(tmp_path / "book.xlsx")) as book:
+        sheet = book.add_worksheet()
+        sheet.write_row(0, 0, ["name", "sum", "ratio"])
+        sheet.write_row(1, 0, ["x"])
+        sheet.write_formula(1, 1, "=1+1", None, 2)
+        sheet.write_formula(1, 2, "=1/0", None, "#DIV/0!")
+        sheet.write_formula(2, 1, "=1+1")
+        sheet.write_formula(2, 2, '="a"&"b"', None, "ab")
+    found, table = read(tmp_path / "book.xlsx")
+    assert table == {2: ["x", Typed("2"), "#DIV/0!"], 3: ["", "#CALC!", "ab"]}
+    assert found.uncalculated == 1
+    found, table = read(workbook(tmp_path, ["a", "b"], ["x", "=1+1"], ["", "#REF!"], ["y", 1]))
+    assert table == {2: ["x", "#CALC!"], 3: ["", "#REF!"], 4: ["y", Typed("1")]}
+
+
+def test_long_numbers_keep_their_digits(tmp_path: Path) -> None:
+    path = workbook(tmp_path, ["a", "b"], ["x", 1])
+    patched(path, "sheet1.xml", lambda part: part.replace(b"<v>1</v>", b"<v>12345678901234567890</v>"))
+    assert read(path)[1] == {2: ["x", Typed("12345678901234567890")]}
+
+
+def test_a_number_below_zero_is_no_time_of_day(tmp_path: Path) -> None:
+    path = workbook(tmp_path, ["a", "b"], ["x", date(2026, 1, 1)], ["y", clock(0)])
+    patched(path, "sheet1.xml", lambda part: part.replace(b"<v>46023</v>", b"<v>-5</v>"))
+    assert read(path)[1] == {2: ["x", "#NUM!"], 3: ["y", Typed("00:00:00")]}
+
+
+def test_tags_may_have_a_prefix(tmp_path: Path) -> None:
+    def prefixed(part: bytes) -> bytes:
+        return (
+            part.replace(b"<", b"<x:").replace(b"<x:/", b"</x:").replace(b"xmlns=", b"xmlns:x=").replace(b"<x:?", b"<?")
+        )
+
+    path = patched(workbook(tmp_path, ["a", "b"], ["x", "=1+1"], ["y", 5]), "sheet1.xml", prefixed)
+    assert read(path)[1] == {2: ["x", "#CALC!"], 3: ["y", Typed("5")]}
+
+
+def giant(part: bytes) -> bytes:
+    return part.replace(b"</sheetData>", b'<row r="1048576"><c r="XFD1048576"><v>1</v></c></row></sheetData>')
+
+
+def far(part: bytes) -> bytes:
+    return part.replace(b"</sheetData>", b'<row r="9"><c r="AAAAAAA1"><v>1</v></c></row></sheetData>')
+
+
+def entity(part: bytes) -> bytes:
+    return part.replace(b"<worksheet", b'<!DOCTYPE w [<!ENTITY a "aaa">]><worksheet', 1)
+
+
+def huge_text(part: bytes) -> bytes:
+    return part.replace(b"<t>b</t>", b"<t>" + b"b" * 100_000_000 + b"</t>")
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [(giant, "too_large"), (far, "too_large"), (entity, "unreadable_file"), (huge_text, "too_large")],
+)
+def test_a_bomb_is_refused_at_once(tmp_path: Path, change: Callable[[bytes], bytes], code: str) -> None:
+    path = patched(workbook(tmp_path, ["a", "b"], ["x", 1]), "sheet1.xml", change)
+    began = time.monotonic()
+    assert refusal(path).code == code
+    assert time.monotonic() - began < 5
+
+
+def test_a_workbook_may_not_have_more_memory_than_it_is_allowed(tmp_path: Path) -> None:
+    with xlsxwriter.Workbook(str(tmp_path / "book.xlsx")) as book:
+        sheet = book.add_worksheet()
+        for row in range(20_000):
+            sheet.write_row(row, 0, [f"{row}-{column}" for column in range(20)])
+    refused = refusal(tmp_path / "book.xlsx", None, Limits(sheet_memory=80 * 2**20, columns=30))
+    assert (refused.code, "80 MiB of memory" in refused.reason) == ("too_large", True)
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        (Limits(sheet_cells=5), "6 cells; at most 5"),
+        (Limits(columns=1), "2 columns; at most 1"),
+        (Limits(rows=1), "over 1 rows"),
+        (Limits(unpacked_bytes=1000), "unpacked"),
+        (Limits(ratio=1, ratio_bytes=0), "1 times as large"),
+    ],
+)
+def test_limits_hold(tmp_path: Path, limits: Limits, reason: str) -> None:
+    refused = refusal(workbook(tmp_path, ["a", "b"], ["x", 1], ["y", 2]), None, limits)
+    assert refused.code == "too_large"
+    assert reason in refused.reason
+
+
+def test_a_password_is_named(tmp_path: Path) -> None:
+    head = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 1000 + "EncryptedPackage".encode("utf-16-le") + b"\0" * 3000
+    (tmp_path / "book.xlsx").write_bytes(head)
+    assert "password" in refusal(tmp_path / "book.xlsx").reason
+
+
+@pytest.mark.parametrize("kept", [4, 100, 3000, -30])
+def test_a_damaged_workbook_is_refused(tmp_path: Path, kept: int) -> None:
+    path = workbook(tmp_path, ["a", "b"], ["x", 1])
+    path.write_bytes(path.read_bytes()[:kept])
+    assert refusal(path).code == "unreadable_file"
+
+
+def test_a_workbook_without_rows_is_empty(tmp_path: Path) -> None:
+    assert refusal(workbook(tmp_path)).code == "empty_file"
+
+
+def test_a_header_alone_is_a_table_without_rows(tmp_path: Path) -> None:
+    found, table = read(workbook(tmp_path, ["id", "name"]))
+    assert (found.names, found.rows, found.first_line, table) == (("id", "name"), 0, 2, {})
