@@ -19,6 +19,7 @@ The map, in the order in which a file meets the parts::
     decision.py     what people decide about an import
     repeat.py       whether a drop repeats what was imported last, and is skipped or held for it
     pipeline.py     one import through the seven phases: the whole story on one page
+    inspection.py   what a file is, and its table as read, without any rules
     phases/         prevalidation … cleanup, a module each; they meet only through spill/
     spill/          what phases leave for one another: typed rows, notices by row, the verdict on each row
     formats/        bytes to batches of text cells;  checks/: rules compiled into checks over whole columns

@@ -141,7 +141,7 @@ def declare(**words: Any) -> Declared:
     try:
         return Declared(**words)
     except ValidationError as error:
-        raise UsageError("; ".join(_mistakes(error))) from None
+        raise UsageError("; ".join(mistakes(error))) from None
 
 
 def amended(feed: Feed, assignments: Iterable[str]) -> Declared:
@@ -187,36 +187,36 @@ def read(path: Path) -> tuple[str | None, list[Declared]]:
     if not isinstance(document, dict) or not isinstance(document.get("feeds"), list):
         raise UsageError(f"{path} has no list of feeds", fix="It begins with `feeds:`.")
     tenant: object = document.get("tenant")
-    mistakes = [f"unknown key '{key}'" for key in document if key not in ("tenant", "feeds")]
+    wrong = [f"unknown key '{key}'" for key in document if key not in ("tenant", "feeds")]
     feeds: list[Declared] = []
     for number, item in enumerate(document["feeds"], 1):
         place = f"feed {number}"
         if not isinstance(item, dict):
-            mistakes.append(f"{place}: not a mapping")
+            wrong.append(f"{place}: not a mapping")
             continue
         try:
             feeds.append(Declared.model_validate(item))
         except ValidationError as error:
-            mistakes += [f"{place} ({item.get('name', '?')}) {mistake}" for mistake in _mistakes(error)]
+            wrong += [f"{place} ({item.get('name', '?')}) {mistake}" for mistake in mistakes(error)]
     names = [each.name for each in feeds]
-    mistakes += [f"two feeds are called '{name}'" for name in sorted(set(names)) if names.count(name) > 1]
+    wrong += [f"two feeds are called '{name}'" for name in sorted(set(names)) if names.count(name) > 1]
     if tenant is not None and not isinstance(tenant, str):
-        mistakes.append("tenant: not a name")
-    elif not mistakes:
+        wrong.append("tenant: not a name")
+    elif not wrong:
         return tenant, feeds
-    raise UsageError(f"{path}: {'; '.join(mistakes)}")
+    raise UsageError(f"{path}: {'; '.join(wrong)}")
 
 
 def resolved(declared: Iterable[Declared], tenant: Tenant, rules: RuleSet) -> list[Feed]:
     """The ledger's rows; UsageError names every feed that cannot be."""
-    feeds, mistakes = [], []
+    feeds, wrong = [], []
     for each in declared:
         try:
             feeds.append(each.feed(tenant, rules))
         except UsageError as error:
-            mistakes.append(f"feed '{each.name}': {error.message}")
-    if mistakes:
-        raise UsageError("; ".join(mistakes), fix="See `ingester rules list`.")
+            wrong.append(f"feed '{each.name}': {error.message}")
+    if wrong:
+        raise UsageError("; ".join(wrong), fix="See `ingester rules list`.")
     return feeds
 
 
@@ -239,7 +239,8 @@ def changes(before: Sequence[Feed], after: Sequence[Feed]) -> list[Change]:
     return [*found, *(Change(name, "removed") for name in old if name not in staying)]
 
 
-def _mistakes(error: ValidationError) -> list[str]:
+def mistakes(error: ValidationError) -> list[str]:
+    """What is wrong, a sentence for each word."""
     return [
         f"{'.'.join(str(part) for part in each['loc'])}: {each['msg'].removeprefix('Value error, ')}"
         for each in error.errors()

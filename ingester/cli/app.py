@@ -18,6 +18,7 @@ from ingester.cli import (
     doctor,
     feed,
     imports,
+    inspect,
     notify,
     oneshot,
     options,
@@ -89,6 +90,7 @@ app.command("up", epilog=up.EXAMPLES)(up.up)
 app.command("serve", epilog=serve.EXAMPLES)(serve.serve)
 app.command("demo")(demo.demo)
 app.command("import", epilog=oneshot.IMPORT_EXAMPLES)(oneshot.import_file)
+app.command("inspect", epilog=inspect.EXAMPLES)(inspect.inspect_files)
 app.command("validate", epilog=oneshot.VALIDATE_EXAMPLES)(oneshot.validate_file)
 app.add_typer(tenant.app, name="tenant")
 app.add_typer(feed.app, name="feed")

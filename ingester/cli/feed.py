@@ -22,6 +22,7 @@ from ingester.cli.options import (
     print_table,
 )
 from ingester.domain.errors import UsageError
+from ingester.domain.reads import Reads
 from ingester.domain.status import (
     REMOVAL_GUARD_PERCENT,
     Action,
@@ -300,6 +301,18 @@ def _tell_changes(tenant: str, found: Sequence[Change], none: str, *, dry_run: b
             typer.echo(f"  {word}: {_shown(old)} -> {_shown(new)}")
     if not found:
         typer.echo(none)
+
+
+def reads_of(assignments: Sequence[str]) -> Reads:
+    """How files are read, from `word=value` one by one."""
+    from pydantic import ValidationError
+
+    from ingester.feed import mistakes
+
+    try:
+        return Reads.model_validate(_words(assignments))
+    except ValidationError as error:
+        raise UsageError("; ".join(mistakes(error))) from None
 
 
 def _words(assignments: Sequence[str]) -> dict[str, str]:

@@ -37,6 +37,11 @@ class Remark:
     expected: str
     value: str = ""
 
+    @property
+    def message(self) -> str:
+        """The sentence for the sender."""
+        return notice.message(self.code, expected=self.expected)
+
 
 @dataclass(frozen=True, slots=True)
 class Detected:
@@ -64,6 +69,11 @@ class Opened:
     layout: Layout
     detected: Detected
     remarks: tuple[Remark, ...] = field(default=())
+
+    @property
+    def named(self) -> bool:
+        """Whether its columns have names, in the file or by the feed."""
+        return any(self.layout.names)
 
     def reader(self, *, block_bytes: int = BLOCK_BYTES, threads: int = 2, index: Path | None = None) -> DelimitedReader:
         """Reads its rows."""

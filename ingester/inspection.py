@@ -1,0 +1,137 @@
+"""What files are, without any rules: what was found out about each, and its table exactly as read."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import pyarrow as pa
+
+from ingester import arrow_alone as _arrow_alone  # noqa: F401 -- before any other module makes an array
+from ingester.checks.cast import cast_of
+from ingester.domain.errors import UnreadableFile
+from ingester.domain.limits import Limits
+from ingester.domain.reads import Reads
+from ingester.formats.delimited import DelimitedReader
+from ingester.formats.encoding import NotUtf8, tell_late
+from ingester.formats.opening import Opened, open_drop
+from ingester.formats.selection import Selection
+from ingester.outbox.sheet import csv_lines
+from ingester.ruleset.model import Field, FieldType
+
+#: What the cells of a column may be, the narrowest first; all others are text.
+_TYPES = (FieldType.INTEGER, FieldType.NUMBER, FieldType.BOOLEAN, FieldType.DATE, FieldType.TIME, FieldType.DATETIME)
+#: Rows that tell what a column holds.
+_SAMPLE_ROWS = 1000
+
+
+@dataclass(slots=True)
+class Inspected:
+    """One file: what it is and holds, or why it cannot be read."""
+
+    file: str
+    detected: dict[str, Any] = field(default_factory=dict)
+    #: Name and type of each column.
+    columns: list[dict[str, str]] = field(default_factory=list)
+    rows: int | None = None
+    #: Rows with other than the header's number of cells, or with broken quotes.
+    ragged_rows: int = 0
+    truncated: str | None = None
+    warnings: list[dict[str, str]] = field(default_factory=list)
+    error: dict[str, str] | None = None
+    #: Where its table was written.
+    csv: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """For machines."""
+        known = {name: getattr(self, name) for name in ("columns", "rows", "ragged_rows", "truncated", "warnings")}
+        return {"file": self.file, **self.detected, **known, "error": self.error, "csv": self.csv}
+
+
+def inspect(
+    path: Path, name: str, workspace: Path, reads: Reads, limits: Limits, table: Path | None = None
+) -> Inspected:
+    """Read a whole file; with `table` it is written there as UTF-8 with commas, a row as many cells as it has."""
+    found = Inspected(name)
+    try:
+        try:
+            _inspect(found, open_drop(path, name, workspace, reads=reads, limits=limits), table)
+        except NotUtf8 as error:
+            inner = _only_unpacked(path, workspace)
+            late = tell_late(inner, error.offset)
+            again = workspace / "again"
+            again.mkdir()
+            _inspect(found, open_drop(path, name, again, reads=reads, limits=limits, late=late), table)
+    except UnreadableFile as error:
+        found.error = {"code": error.code, "message": error.reason}
+        if table is not None:
+            table.unlink(missing_ok=True)
+    return found
+
+
+def _only_unpacked(path: Path, workspace: Path) -> Path:
+    """The innermost file, as it was unpacked."""
+    return max(workspace.glob("unpacked.*"), default=path)
+
+
+def _inspect(found: Inspected, opened: Opened, table: Path | None) -> None:
+    found.detected = {**opened.detected.to_json(), "escape": opened.detected.escape}
+    found.warnings = [
+        {"code": remark.code, "message": remark.message, "value": remark.value} for remark in opened.remarks
+    ]
+    reader = opened.reader()
+    types: list[str] = []
+    found.ragged_rows = 0
+    for block in reader.blocks():
+        found.ragged_rows += block.ragged.num_rows
+        if not types and block.table.num_rows:
+            types = [_type_of(column) for column in block.table.slice(0, _SAMPLE_ROWS).columns]
+    names = reader.header
+    found.columns = [
+        {"name": name, "type": kind} for name, kind in itertools.zip_longest(names, types, fillvalue="string")
+    ]
+    found.rows, found.truncated = reader.total_rows, reader.truncated
+    if table is not None:
+        with table.open("wb") as out:
+            _write(reader, names if opened.layout.header_line is not None or opened.named else None, out)
+        found.csv = str(table)
+
+
+def _type_of(column: pa.StringArray) -> str:
+    cells = column.filter(pa.compute.not_equal(column, ""))
+    if not len(cells):
+        return "string"
+    for kind in _TYPES:
+        if not cast_of(Field(name="x", type=kind), "UTC")(cells).faults:
+            return kind.value
+    return "string"
+
+
+def _write(reader: DelimitedReader, names: list[str] | None, out: BinaryIO) -> None:
+    if names is not None:
+        out.write(_lines([names]))
+    out.writelines(reader.map_rows(np.ones(reader.total_rows + 1, np.bool_), _table))
+
+
+def _table(part: Selection) -> bytes | pa.Buffer:
+    if not part.ragged and part.cells.num_columns > 1:
+        return csv_lines(part.cells.columns)
+    return _lines(_rows(part))
+
+
+def _rows(part: Selection) -> Iterator[list[str]]:
+    even = zip(*(column.to_pylist() for column in part.cells.columns), strict=True)
+    for row, cells in zip(part.rows.tolist(), even, strict=True):
+        yield part.ragged.get(row) or list(cells)
+
+
+def _lines(rows: Iterator[list[str]] | list[list[str]]) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode("utf-8", "surrogatepass")
