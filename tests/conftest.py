@@ -20,6 +20,7 @@ from tests.warm import Warm
 
 #: System programs that tests drive, and the Debian packages that bring them; `.ci/run` installs the same.
 DEBIAN_PACKAGES = {
+    "gpg": "gnupg",
     "sftp": "openssh-client",
     "ssh-keygen": "openssh-client",
     "systemd-analyze": "systemd",

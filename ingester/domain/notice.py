@@ -45,6 +45,18 @@ _ALL = (
     _error("invalid_encoding", "The file is not valid UTF-8 text (byte {expected})", "Save the file as UTF-8."),
     _error("unreadable_file", "The file cannot be read: {expected}", "Export the file again and check that it opens."),
     _error("too_large", "The file is over a limit: {expected}", "Send it in parts, or ask for a higher limit."),
+    _error(
+        "no_key", "The file is encrypted for keys that we do not have: {expected}", "Encrypt it for our present key."
+    ),
+    _error(
+        "tampered", "The file was damaged or changed after it was encrypted or signed", "Encrypt and send it again."
+    ),
+    _error("unsigned", "The file is not signed", "Sign it with the key that we know of you."),
+    _error(
+        "unknown_signer",
+        "The file is signed with a key that does not count: {expected}",
+        "Sign it with the key that we know of you, or send us the new one.",
+    ),
     _error("missing_header", "The file has no header row", "Put the column names in the first row."),
     _error("duplicate_column", "The column name {expected} appears more than once", "Give every column its own name."),
     _error("missing_column", "Required column {expected} is missing", "Add the column; see the template in /docs."),

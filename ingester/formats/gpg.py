@@ -1,0 +1,206 @@
+"""The program `gpg`, run with a home of its own that goes with the operation: no key stays, no agent is left behind.
+
+What it writes is counted while it writes, and it is stopped at a limit; what it says is read from its status lines
+(doc/DETAILS of GnuPG), which are for programs and stay the same, never from its words.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import selectors
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from ingester.domain.errors import ConfigurationError
+
+_PIPE_BYTES = 1 << 20
+#: What gpg says of an honest message is a few kilobytes.
+_STATUS_BYTES = 1 << 20
+#: gpg streams in 5 MB; a message of millions of packets makes it collect them.
+_MEMORY_BYTES = 256 << 20
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_LOOK_SECONDS = 0.05
+_MARK = "[GNUPG:] "
+_HIDDEN = ".gpg-"
+
+
+class TooMuch(Exception):
+    """It would write more than it may."""
+
+
+class Overgrown(Exception):
+    """It says more, or needs more memory, than any honest input makes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """How gpg ended, and its status lines: a word and its arguments each."""
+
+    code: int
+    lines: tuple[tuple[str, ...], ...]
+
+    def of(self, *words: str) -> list[tuple[str, ...]]:
+        """The arguments of every line that begins with one of these words."""
+        return [line[1:] for line in self.lines if line[0] in words]
+
+    def has(self, *words: str) -> bool:
+        """Whether a line begins with one of these words."""
+        return any(line[0] in words for line in self.lines)
+
+
+class Gpg:
+    """gpg with a home below `folder`, from entering the context until it is left.
+
+    The agent's sockets are in the home, and their paths may have a hundred characters only. So the home is named by the
+    descriptor that this process has of it, however deep `folder` lies. An agent whose home goes away ends by itself.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __enter__(self) -> Self:
+        self._home = Path(tempfile.mkdtemp(prefix=_HIDDEN, dir=self._folder))
+        self._descriptor = os.open(self._home, os.O_RDONLY | os.O_DIRECTORY)
+        self._name = f"/proc/{os.getpid()}/fd/{self._descriptor}"
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if (self._home / "S.gpg-agent").exists():
+                end = ["gpgconf", "--homedir", self._name, "--kill", "gpg-agent"]
+                with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+                    subprocess.run(end, env=_environment(), capture_output=True, timeout=10, check=False)  # noqa: S603
+            # The agent removes its sockets while we do.
+            for _ in range(20):
+                shutil.rmtree(self._home, ignore_errors=True)
+                if not self._home.exists():
+                    break
+                time.sleep(_LOOK_SECONDS)
+        finally:
+            os.close(self._descriptor)
+
+    def take(self, keys: Sequence[str]) -> frozenset[str]:
+        """Import keys, public or secret; returns their fingerprints."""
+        if not keys:
+            return frozenset()
+        said, _ = self.ask("--import", given="\n".join(keys).encode())
+        return frozenset(line[1] for line in said.of("IMPORT_OK"))
+
+    def ask(self, *arguments: str, given: bytes = b"", limit_bytes: int = 16 << 20) -> tuple[Said, bytes]:
+        """Run it on a few bytes; returns what it said and what it wrote."""
+        source = self._home / "given"
+        source.write_bytes(given)  # a file, since a pipe would have to be fed while the answer is read
+        written = bytearray()
+        try:
+            return self._run(arguments, source, written.extend, limit_bytes), bytes(written)
+        finally:
+            source.unlink()
+
+    def stream(self, *arguments: str, source: Path, target: Path, limit_bytes: int) -> Said:
+        """Run it on a file; what it writes goes to `target`, for this user alone. TooMuch if that is over the limit."""
+        with open(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as file:  # noqa: PTH123 -- a mode of its own
+            return self._run(arguments, source, file.write, limit_bytes)
+
+    def _run(self, arguments: Sequence[str], source: Path, write: Callable[[bytes], object], limit_bytes: int) -> Said:
+        status, told = os.pipe()
+        try:
+            with source.open("rb") as given:
+                process = self._start(arguments, given, told)
+        except BaseException:
+            os.close(status)
+            raise
+        finally:
+            os.close(told)
+        try:
+            lines = _follow(process, status, write, limit_bytes)
+            return Said(process.wait(), lines)
+        finally:
+            os.close(status)
+            process.kill()
+            process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
+
+    def _start(self, arguments: Sequence[str], given: IO[bytes], told: int) -> subprocess.Popen[bytes]:
+        command = ["gpg", "--homedir", self._name, *_ALWAYS, "--status-fd", str(told), *arguments]
+        try:
+            return subprocess.Popen(  # noqa: S603 -- the program by name, and nothing that a customer wrote
+                command,
+                stdin=given,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                pass_fds=(told,),
+                env=_environment(),
+                cwd="/",
+                bufsize=0,
+            )
+        except FileNotFoundError:
+            raise ConfigurationError(
+                "the program gpg is not installed", fix="Install GnuPG 2.2 or newer: apt-get install gnupg."
+            ) from None
+
+
+_ALWAYS = (
+    "--no-options",
+    "--batch",
+    "--no-tty",
+    "--quiet",
+    "--disable-dirmngr",
+    "--no-auto-key-retrieve",
+    "--no-auto-key-locate",
+    "--no-random-seed-file",
+    "--pinentry-mode=loopback",
+    "--trust-model=always",
+)
+
+
+def _environment() -> dict[str, str]:
+    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
+
+
+def _follow(
+    process: subprocess.Popen[bytes], status: int, write: Callable[[bytes], object], limit_bytes: int
+) -> tuple[tuple[str, ...], ...]:
+    """Take what a process writes and says until it does neither any more."""
+    assert process.stdout is not None
+    output = process.stdout.fileno()
+    with contextlib.suppress(OSError):  # an account may have used up what it has of pipes
+        fcntl.fcntl(output, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+    room, said = limit_bytes, bytearray()
+    with selectors.DefaultSelector() as waiting:
+        waiting.register(output, selectors.EVENT_READ)
+        waiting.register(status, selectors.EVENT_READ)
+        while waiting.get_map():
+            for ready, _ in waiting.select(_LOOK_SECONDS):
+                block = os.read(ready.fd, _PIPE_BYTES)
+                if not block:
+                    waiting.unregister(ready.fd)
+                elif ready.fd == status:
+                    said += block
+                else:
+                    room -= len(block)
+                    if room < 0:
+                        raise TooMuch
+                    write(block)
+            if len(said) > _STATUS_BYTES or _memory(process.pid) > _MEMORY_BYTES:
+                raise Overgrown
+    lines = said.decode(errors="replace").splitlines()
+    return tuple(tuple(line.removeprefix(_MARK).split(" ")) for line in lines if line.startswith(_MARK))
+
+
+def _memory(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE_BYTES
+    except (OSError, IndexError):  # it has ended
+        return 0
