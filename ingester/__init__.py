@@ -23,6 +23,7 @@ The map, in the order in which a file meets the parts::
     phases/         prevalidation … cleanup, a module each; they meet only through spill/
     spill/          what phases leave for one another: typed rows, notices by row, the verdict on each row
     formats/        bytes to batches of text cells;  checks/: rules compiled into checks over whole columns
+    keyring.py      OpenPGP keys of tenants and of the server, as files
     outbox/         status, error and rejects files, docs, and publishing them
     store/          ledger and entity tables, migrations, merge
     ruleset/        rule files read into frozen values, every mistake reported at once; overlays of tenants, drafts
@@ -40,7 +41,7 @@ The map, in the order in which a file meets the parts::
 
 Imports point one way, and CI checks it: cli → (service, doctor) → (watch, schedule, workforce, monitor) → worker →
 (pipeline, intake, decision, recovery, tenancy, retention) → (phases, routing, feed, queue, wake) → turn → outbox →
-spill → consequence → expectation → alert → notify → store → (formats, checks) → ruleset → domain. `sftp_server` imports
-nothing of this package; only `watch`, `service` and `doctor` import it. Arrow loads under the worker and the one-shot
-commands only, boto3 where there are S3 inboxes, so that a listener stays small.
+spill → consequence → expectation → alert → notify → (store, keyring) → (formats, checks) → ruleset → domain.
+`sftp_server` imports nothing of this package; only `watch`, `service` and `doctor` import it. Arrow loads under the
+worker and the one-shot commands only, boto3 where there are S3 inboxes, so that a listener stays small.
 """

@@ -104,6 +104,10 @@ class DataDirectory:
         """Keys that were made for webhooks; the folder is made with the first."""
         return self.root / "secrets"
 
+    def pgp(self, owner: str) -> Path:
+        """OpenPGP keys of a tenant, or of the server, which is `*`; the folder is made with the first."""
+        return self.root / "pgp" / ("server" if owner == "*" else f"tenants/{owner}")
+
     @property
     def incoming(self) -> Path:
         """Uploads in flight; nothing here was answered OK."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ingester.cli import tenant_pgp
 from ingester.cli.options import DataDir, Json, opened, print_json, print_table
 from ingester.domain.errors import UsageError
 from ingester.domain.status import CompleteOn
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from ingester.store.ledger_tables import Tenant, TenantKey
 
 app = typer.Typer(no_args_is_help=True, help="Add, show and remove customers and their keys.")
+app.command("pgp", epilog=tenant_pgp.EXAMPLES)(tenant_pgp.pgp)
 
 _Name = Annotated[str, typer.Argument(metavar="T", help="The tenant's name, which is also its SFTP login.")]
 

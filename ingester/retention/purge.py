@@ -70,8 +70,8 @@ class Purge:
             self._known(session)
             drops, imports = count(session, self._tenant)
             locations = session.exec(select(Drop.id, Drop.location).where(Drop.tenant == self._tenant)).all()
-        root = self._directory.tenant(self._tenant).root
-        paths = {Path(folder, name) for folder, _, names in os.walk(root) for name in names}
+        roots = (self._directory.tenant(self._tenant).root, self._directory.pgp(self._tenant))
+        paths = {Path(folder, name) for root in roots for folder, _, names in os.walk(root) for name in names}
         paths |= {path for path in (self._directory.drop_file(*each) for each in locations) if path.exists()}
         size = sum(path.lstat().st_size for path in paths)
         return Inventory(len(paths), size, drops, imports, stored_rows(self._store(), self._tenant))
@@ -85,11 +85,11 @@ class Purge:
             yield "records"
         fault.point("purge.records")
         yield from self._spool()
-        root = self._directory.tenant(self._tenant).root
-        if root.is_symlink():
-            root.unlink()
-        elif root.is_dir():
-            shutil.rmtree(root)
+        for root in (self._directory.pgp(self._tenant), self._directory.tenant(self._tenant).root):
+            if root.is_symlink():
+                root.unlink()
+            elif root.is_dir():
+                shutil.rmtree(root)
         yield "folders"
         fault.point("purge.folders")
         yield from self._ledger_rows()
