@@ -25,9 +25,12 @@ from ingester.domain.errors import ConfigurationError
 _PIPE_BYTES = 1 << 20
 #: What gpg says of an honest message is a few kilobytes.
 _STATUS_BYTES = 1 << 20
-#: gpg streams in 5 MB; a message of millions of packets makes it collect them.
+#: gpg streams in 5 MB, 20 MB a second at the least; a message of millions of packets makes it collect them, and look
+#: through them all for each one.
 _MEMORY_BYTES = 256 << 20
-_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_START_SECONDS = 20.0
+_BYTES_A_SECOND = 2 << 20
+_PAGE_BYTES, _TICKS = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_CLK_TCK")
 _LOOK_SECONDS = 0.05
 _MARK = "[GNUPG:] "
 _HIDDEN = ".gpg-"
@@ -38,7 +41,7 @@ class TooMuch(Exception):
 
 
 class Overgrown(Exception):
-    """It says more, or needs more memory, than any honest input makes it."""
+    """It says more, or needs more memory or time of a processor, than any honest input makes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +95,9 @@ class Gpg:
 
     def take(self, keys: Sequence[str]) -> frozenset[str]:
         """Import keys, public or secret; returns their fingerprints."""
-        if not keys:
-            return frozenset()
-        said, _ = self.ask("--import", given="\n".join(keys).encode())
-        return frozenset(line[1] for line in said.of("IMPORT_OK"))
+        # One by one: a key that gpg cannot read would end the import of those behind it.
+        imports = [self.ask("--import", given=key.encode())[0] for key in keys]
+        return frozenset(line[1] for said in imports for line in said.of("IMPORT_OK"))
 
     def ask(self, *arguments: str, given: bytes = b"", limit_bytes: int = 16 << 20) -> tuple[Said, bytes]:
         """Run it on a few bytes; returns what it said and what it wrote."""
@@ -114,23 +116,16 @@ class Gpg:
 
     def _run(self, arguments: Sequence[str], source: Path, write: Callable[[bytes], object], limit_bytes: int) -> Said:
         status, told = os.pipe()
-        try:
-            with source.open("rb") as given:
-                process = self._start(arguments, given, told)
-        except BaseException:
-            os.close(status)
-            raise
-        finally:
-            os.close(told)
-        try:
-            lines = _follow(process, status, write, limit_bytes)
+        with contextlib.ExitStack() as ends:
+            ends.callback(os.close, status)
+            try:
+                given = ends.enter_context(source.open("rb"))
+                process = ends.enter_context(self._start(arguments, given, told))
+                ends.callback(process.kill)
+            finally:
+                os.close(told)
+            lines = _follow(process, status, write, limit_bytes, given.fileno())
             return Said(process.wait(), lines)
-        finally:
-            os.close(status)
-            process.kill()
-            process.wait()
-            if process.stdout is not None:
-                process.stdout.close()
 
     def _start(self, arguments: Sequence[str], given: IO[bytes], told: int) -> subprocess.Popen[bytes]:
         command = ["gpg", "--homedir", self._name, *_ALWAYS, "--status-fd", str(told), *arguments]
@@ -170,14 +165,14 @@ def _environment() -> dict[str, str]:
 
 
 def _follow(
-    process: subprocess.Popen[bytes], status: int, write: Callable[[bytes], object], limit_bytes: int
+    process: subprocess.Popen[bytes], status: int, write: Callable[[bytes], object], limit_bytes: int, given: int
 ) -> tuple[tuple[str, ...], ...]:
     """Take what a process writes and says until it does neither any more."""
     assert process.stdout is not None
     output = process.stdout.fileno()
     with contextlib.suppress(OSError):  # an account may have used up what it has of pipes
         fcntl.fcntl(output, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-    room, said = limit_bytes, bytearray()
+    written, said, looked = 0, bytearray(), 0.0
     with selectors.DefaultSelector() as waiting:
         waiting.register(output, selectors.EVENT_READ)
         waiting.register(status, selectors.EVENT_READ)
@@ -189,18 +184,24 @@ def _follow(
                 elif ready.fd == status:
                     said += block
                 else:
-                    room -= len(block)
-                    if room < 0:
+                    written += len(block)
+                    if written > limit_bytes:
                         raise TooMuch
                     write(block)
-            if len(said) > _STATUS_BYTES or _memory(process.pid) > _MEMORY_BYTES:
+            if time.monotonic() - looked > _LOOK_SECONDS:
+                looked = time.monotonic()
+                # The file is read through a descriptor that we share: where gpg is in it, so are we.
+                _refuse_overgrown(process.pid, written + os.lseek(given, 0, os.SEEK_CUR))
+            if len(said) > _STATUS_BYTES:
                 raise Overgrown
     lines = said.decode(errors="replace").splitlines()
     return tuple(tuple(line.removeprefix(_MARK).split(" ")) for line in lines if line.startswith(_MARK))
 
 
-def _memory(pid: int) -> int:
-    try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE_BYTES
-    except (OSError, IndexError):  # it has ended
-        return 0
+def _refuse_overgrown(pid: int, moved: int) -> None:
+    """Raise Overgrown if a process has taken more than moving so many bytes through it is worth."""
+    # The name, in brackets, may hold anything; after it come the fields from the third on (proc(5)).
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    seconds = (int(fields[11]) + int(fields[12])) / _TICKS
+    if int(fields[21]) * _PAGE_BYTES > _MEMORY_BYTES or seconds > _START_SECONDS + moved / _BYTES_A_SECOND:
+        raise Overgrown

@@ -110,9 +110,8 @@ def encrypt(source: Path, target: Path, certificates: Sequence[str]) -> None:
     unfinished = target.with_name(f".{target.name}.unfinished")
     try:
         with Gpg(target.parent) as gpg:
-            usable = [key.fingerprint for key in pgp_key.read(gpg, "\n".join(certificates).encode()) if key.encrypts]
-            gpg.take(certificates)
-            recipients = [f"--recipient={each}" for each in usable]
+            usable = [each for each in certificates if any(key.encrypts for key in pgp_key.read(gpg, each.encode()))]
+            recipients = [f"--recipient={each}" for each in sorted(gpg.take(usable))]
             if not recipients:
                 raise NoRecipient
             limit = source.stat().st_size * 2 + (1 << 20)
