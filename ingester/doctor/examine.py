@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import structlog
 
-from ingester.doctor import bucket, disk, folder, key, machine, queue, rule, service, stored
+from ingester.doctor import bucket, disk, folder, key, machine, pgp, queue, rule, service, stored
 from ingester.doctor.finding import Finding, wrong
 from ingester.doctor.subject import Subject, reason
 
@@ -21,6 +21,7 @@ CHECKS: tuple[Check, ...] = (
     folder.one_filesystem,
     folder.secrets,
     key.host_keys,
+    pgp.keys,
     disk.free_space,
     disk.free_inodes,
     disk.quarantine,

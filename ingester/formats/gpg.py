@@ -156,7 +156,6 @@ _ALWAYS = (
     "--no-auto-key-locate",
     "--no-random-seed-file",
     "--pinentry-mode=loopback",
-    "--trust-model=always",
 )
 
 
