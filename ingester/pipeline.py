@@ -26,7 +26,7 @@ from ingester.domain.status import Action, Outcome, Status
 from ingester.formats.encoding import Encoding, NotUtf8, tell_late
 from ingester.formats.opening import open_drop
 from ingester.outbox import name as outbox_name
-from ingester.outbox import report, status
+from ingester.outbox import report, seal, status
 from ingester.phases import (
     cleanup,
     parsing,
@@ -71,6 +71,8 @@ class Order:
     timezone: str = "UTC"
     block_bytes: int = 8 << 20
     limits: Limits = DEFAULT_LIMITS
+    #: The certificates that reports are encrypted for; None where they are in clear.
+    recipients: Sequence[str] | None = None
     #: Told of each phase as it ends, for a progress bar.
     on_phase: Callable[[PhaseRecord], None] = lambda _: None
     #: Whether the import is still ours; asked last thing before the commit.
@@ -285,7 +287,8 @@ class _Attempt:
             "files": names,
         }
         reports = [name for name in names.values() if name is not None]
-        return _finished(job, drop, found, reports, finished, self._directory, at, _seconds(self._records))
+        seconds, recipients = _seconds(self._records), self._order.recipients
+        return _finished(job, drop, found, reports, finished, self._directory, at, seconds, recipients)
 
 
 def _finished(
@@ -297,11 +300,16 @@ def _finished(
     directory: DataDirectory,
     at: datetime,
     phase_seconds: dict[str, float] | None = None,
+    recipients: Sequence[str] | None = None,
 ) -> ImportOutcome:
     """Write the status file beside the reports, sync them all, and describe them in the outcome to be committed."""
     status_file = outbox_name.status(drop.name, job.short_id)
     said = {"status": Status.COMPLETED.value, **found, "completed_at": status.moment(at)}
-    (folder / status_file).write_bytes(status.encode(status.document(job, drop, said)))
+    document = status.document(job, drop, said)
+    (folder / status_file).write_bytes(status.encode(document))
+    if recipients is not None:
+        reports, shown = seal.seal(folder, reports, status_file, document, recipients)
+        (folder / status_file).write_bytes(status.encode(shown))
     files = [*reports, status_file]
     for name in files:
         sync_file(folder / name)

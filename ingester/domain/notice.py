@@ -89,6 +89,11 @@ _ALL = (
         "The last {expected} lines are no rows and were not imported",
         "Leave out what is no row, or let the feed say `footer`.",
     ),
+    _warning(
+        "no_recipient",
+        "The reports are withheld: there is no key of yours that they could be encrypted for",
+        "Send us a new public key.",
+    ),
     # --- our side ------------------------------------------------------------------------------------------------
     _error("internal_error", "Something went wrong on our side; reference {expected}", "Nothing was imported. Ask us."),
     _error("attempts_exhausted", "The import did not finish in {expected} attempts", "Nothing was imported. Ask us."),

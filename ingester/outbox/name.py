@@ -8,7 +8,7 @@ _MAX_BYTES = 180
 #: Control characters, line and paragraph separators, halves of surrogate pairs: the SFTP server does not list them.
 _UNLISTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff/]")
 
-_SHORT_ID = re.compile(r"\.([0-9a-f]{8})(?:\.status\.json|\.errors\.csv|\.rejects\.(?:csv|xlsx))?\Z")
+_SHORT_ID = re.compile(r"\.([0-9a-f]{8})(?:(?:\.status\.json|\.errors\.csv|\.rejects\.(?:csv|xlsx))(?:\.pgp)?)?\Z")
 
 
 def stem(drop_name: str, short_id: str) -> str:
