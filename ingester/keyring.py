@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from datetime import datetime
+from pathlib import Path
 
 from ingester.directory import DataDirectory, sync_folder
 from ingester.domain.errors import UsageError
@@ -35,12 +36,12 @@ def for_tenant(directory: DataDirectory, tenant: str) -> Keyring:
 
 
 class Keys:
-    """The keys of one owner: a tenant, or SERVER."""
+    """The keys of one owner: a tenant, or SERVER. gpg works in `scratch`, else where attempts do."""
 
-    def __init__(self, directory: DataDirectory, owner: str) -> None:
+    def __init__(self, directory: DataDirectory, owner: str, scratch: Path | None = None) -> None:
         self._folder = directory.pgp(owner)
         self._owner = owner
-        self._scratch = directory.work
+        self._scratch = scratch or directory.work
 
     def texts(self, kind: str) -> tuple[str, ...]:
         """The keys of a kind, in armor."""

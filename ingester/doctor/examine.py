@@ -21,7 +21,7 @@ CHECKS: tuple[Check, ...] = (
     folder.one_filesystem,
     folder.secrets,
     key.host_keys,
-    pgp.keys,
+    pgp.pgp_keys,
     disk.free_space,
     disk.free_inodes,
     disk.quarantine,

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
+from pathlib import Path
 
 from ingester.doctor.finding import Finding, ok, warning, wrong
 from ingester.doctor.subject import Subject
+from ingester.formats.pgp_key import Key
 from ingester.keyring import SERVER, Keys
 
 #: Time enough to ask a customer for a new certificate.
 _SOON = timedelta(days=30)
 
 
-def keys(subject: Subject) -> Iterator[Finding]:
+def pgp_keys(subject: Subject) -> Iterator[Finding]:
     """Whether files can be decrypted, and go on being so; says nothing where nobody has a key."""
     folder = subject.directory.pgp(SERVER).parent
     if not folder.is_dir():
@@ -28,21 +31,20 @@ def keys(subject: Subject) -> Iterator[Finding]:
         place = closed[0] if closed else folder
         yield wrong(f"{place} cannot be read by this user", f"`chown -R` {folder} to the service's account.")
         return
-    owners = [SERVER, *(path.name for path in sorted((folder / "tenants").glob("*")))]
-    count = 0
-    for owner in owners:
-        held = Keys(subject.directory, owner)
-        for key in held.senders():
-            count += 1
-            if key.revoked or key.expired or (key.expires is not None and key.expires < subject.now() + _SOON):
-                state = (
-                    "was revoked"
-                    if key.revoked
-                    else f"{'expired' if key.expired else 'expires'} {key.expires:%Y-%m-%d}"
-                )
+    for owner in sorted(path.name for path in (folder / "tenants").glob("*")):
+        # Elsewhere than in the data directory, where nothing is to be changed. No secret key gets there.
+        for key in Keys(subject.directory, owner, Path(tempfile.gettempdir())).senders():
+            if said := _trouble(key, subject.now()):
                 yield warning(
-                    f"the certificate {key.fingerprint} of tenant {owner} {state}",
+                    f"the certificate {key.fingerprint} of tenant {owner} {said}",
                     f"Ask for the present one: `ingester tenant pgp {owner} add FILE`.",
                 )
-        count += len(held.own())
-    yield ok(f"gpg reads {count} keys")
+    yield ok(f"gpg has {sum(1 for _ in folder.rglob('*.asc'))} keys")
+
+
+def _trouble(key: Key, at: datetime) -> str:
+    if key.revoked:
+        return "was revoked"
+    if key.expires is None or key.expires > at + _SOON:
+        return ""
+    return f"{'expired' if key.expires <= at else 'expires'} on {key.expires:%Y-%m-%d}"

@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import asyncssh
+import pysequoia
 import pytest
 from sqlalchemy import text
 
-from ingester import alert
+from ingester import alert, keyring
 from ingester.directory import DataDirectory
 from ingester.doctor.examine import CHECKS, examine
 from ingester.doctor.finding import Finding, State, ok
@@ -330,6 +331,21 @@ def test_a_fault_is_found_with_how_to_mend_it(
     others = [name for name, each in found if each.state is State.WRONG and name != check]
     # What cannot be read cannot be journalled either.
     assert others in ([], ["journals"]), found
+
+
+@pytest.mark.needs("gpg")
+def test_a_certificate_that_runs_out_is_told_in_time(site: Site) -> None:
+    keys = keyring.Keys(site.directory, "acme")
+    keys.make("acme")
+    for days in (10, 400):
+        key = pysequoia.Tsk.generate(f"in {days} days", validity_seconds=days * 86400)
+        keys.add(bytes(key.extract_certificate()), now())
+    before = snapshot(site.root)
+    found = [finding for check, finding in site.examined() if check == "pgp_keys"]
+    assert snapshot(site.root) == before
+    assert [finding.state for finding in found] == [State.WARNING, State.OK]
+    assert "expires on" in found[0].said
+    assert "ingester tenant pgp acme add" in found[0].fix
 
 
 def test_what_is_paused_is_not_stuck(site: Site) -> None:
