@@ -180,7 +180,7 @@ def _read(gpg: Gpg, source: Path, target: Path, limit_bytes: int, *options: str)
     try:
         said = gpg.stream(*options, "--decrypt", source=source, target=target, limit_bytes=limit_bytes)
     except TooMuch:
-        raise _refused("too_large", f"{limit_bytes:,} bytes") from None
+        raise _refused("too_large", f"it unpacks to over {limit_bytes:,} bytes") from None
     except Overgrown:
         raise _unreadable("it has too many parts") from None
     if said.has("BADSIG"):
