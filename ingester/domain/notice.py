@@ -57,6 +57,13 @@ _ALL = (
         "The file is signed with a key that does not count: {expected}",
         "Sign it with the key that we know of you, or send us the new one.",
     ),
+    _error(
+        "encrypted_archive",
+        "The archive is protected by a password",
+        "Send it without a password; SFTP encrypts on the way, and PGP keeps files closed beyond that.",
+    ),
+    _error("empty_archive", "The archive holds no files", "Put the files into it and send it again."),
+    _error("nothing_imported", "None of the {expected} files in it could be imported", "See the report of each file."),
     _error("missing_header", "The file has no header row", "Put the column names in the first row."),
     _error("duplicate_column", "The column name {expected} appears more than once", "Give every column its own name."),
     _error("missing_column", "Required column {expected} is missing", "Add the column; see the template in /docs."),
