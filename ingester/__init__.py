@@ -17,6 +17,7 @@ The map, in the order in which a file meets the parts::
     consequence.py  what follows when an import ends: such alerts, and notifications
     notify/         telling people and programs, by mail, webhook or chat, from an outbox in the ledger
     decision.py     what people decide about an import
+    expansion.py    opening archives, whose files become imports;  fileset.py: such a set, until its last one has ended
     repeat.py       whether a drop repeats what was imported last, and is skipped or held for it
     pipeline.py     one import through the seven phases: the whole story on one page
     inspection.py   what a file is, and its table as read, without any rules
@@ -40,8 +41,9 @@ The map, in the order in which a file meets the parts::
     arrow_alone.py  keeps pandas out of processes that see no frames
 
 Imports point one way, and CI checks it: cli → (service, doctor) → (watch, schedule, workforce, monitor) → worker →
-(pipeline, intake, decision, recovery, tenancy, retention) → (phases, routing, feed, queue, wake) → turn → outbox →
-spill → consequence → expectation → alert → notify → (store, keyring) → (formats, checks) → ruleset → domain.
+(pipeline, inspection, intake, expansion, decision, recovery, tenancy, retention) → fileset → (phases, routing, feed,
+queue, wake) → turn → outbox → spill → consequence → expectation → alert → notify → (store, keyring) → (formats, checks)
+→ ruleset → domain.
 `sftp_server` imports nothing of this package; only `watch`, `service` and `doctor` import it. Arrow loads under the
 worker and the one-shot commands only, boto3 where there are S3 inboxes, so that a listener stays small.
 """

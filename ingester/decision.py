@@ -5,6 +5,7 @@ Each decision is one conditional change in the ledger; the status file goes with
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from functools import partial
 
@@ -13,6 +14,7 @@ from ingester.directory import DataDirectory
 from ingester.domain import notice
 from ingester.domain.errors import UsageError
 from ingester.domain.status import Status
+from ingester.fileset import FileSets
 from ingester.outbox import publish, status
 from ingester.queue import Queue
 from ingester.routing import Router
@@ -34,6 +36,7 @@ class Decisions:
         self._queue = Queue(ledger)
         self._directory = directory
         self._store = store
+        self._sets = FileSets(ledger, directory)
         self._bell = Bell(directory, ledger)
 
     def approve(self, job: Import, drop: Drop) -> None:
@@ -44,6 +47,8 @@ class Decisions:
     def retry(self, job: Import, drop: Drop) -> None:
         """Run a failed import again, unless its bytes are gone."""
         self._refuse_removed(job, drop)
+        if job.is_set:
+            raise UsageError(f"import {job.short_id} is an archive", fix="Retry its files, one by one.")
         self._queue.retry(job, partial(self._tell, drop))
         self._bell.ring()
 
@@ -53,9 +58,9 @@ class Decisions:
             raise UsageError(f"import {job.short_id} is {job.status}", fix="Only what nobody knew is matched again.")
         self._refuse_removed(job, drop)
         was = job.status
-        route = router.route(tenant, feeds, drop.folder, drop.name)
+        route = router.route(tenant, feeds, drop.folder, drop.member or drop.name)
         router.apply(route, job, now())
-        if route.entity is None:
+        if job.status.ended:
             raise UsageError(
                 f"import {job.short_id} still has no type: {job.message}",
                 fix=f"Add a feed for it: ingester feed add {job.tenant} NAME --pattern … --entity …",
@@ -74,19 +79,40 @@ class Decisions:
 
     def cancel(self, job: Import, drop: Drop) -> None:
         """End an import that waits, queued or held, without importing anything; its original goes to the archive."""
+        if job.is_set:
+            self._cancel_members(job)
+            return
         if job.status is Status.QUEUED and job.attempts and self._may_be_applied(job):
             raise UsageError(f"import {job.short_id} has begun", fix="Its rows may be stored; wait for its report.")
         at = now()
         self._queue.cancel(job, notice.message("canceled"), partial(self._tell, drop), at)
         self._ledger.relocate(drop.id, publish.archive(self._directory, job, drop, at))
+        self._sets.close_of(job)
         # Those behind it may start now.
         self._bell.ring()
+
+    def _cancel_members(self, job: Import) -> None:
+        """End those files of an archive that wait; what has begun goes on, and then the archive ends as well."""
+        canceled = 0
+        for drop, member in self._sets.members(job.id):
+            if member.status in (Status.QUEUED, Status.NEEDS_ATTENTION):
+                with contextlib.suppress(UsageError):  # it has begun
+                    self.cancel(member, drop)
+                    canceled += 1
+        if not canceled:
+            raise UsageError(f"of import {job.short_id} nothing waits", fix="Its files have begun, or have ended.")
+
+    def failed_members(self, job: Import) -> Sequence[tuple[Drop, Import]]:
+        """Of an archive, the files that may be tried again; none of other imports."""
+        stopped = (Status.FAILED, Status.TIMED_OUT)
+        return [each for each in self._sets.members(job.id) if each[1].status in stopped] if job.is_set else []
 
     def supersede(self, job: Import, drop: Drop, by: Drop) -> None:
         """End a held import since a newer drop of its feed takes its place."""
         message, at = notice.message("superseded", expected=by.name), now()
         self._queue.cancel(job, message, partial(self._tell, drop), at, reason="superseded")
         self._ledger.relocate(drop.id, publish.archive(self._directory, job, drop, at))
+        self._sets.close_of(job)
         self._bell.ring()
 
     def _refuse_removed(self, job: Import, drop: Drop) -> None:

@@ -240,7 +240,7 @@ class Intake:
         assert landing.job is not None
         fault.point("landing.fsynced")
         arrival, drop_id = landing.arrival, landing.job.drop_id
-        home = self._directory.drops if landing.job.entity is not None else self._directory.quarantine
+        home = self._directory.drops if not landing.job.status.ended else self._directory.quarantine
         arrival.path.rename(home / drop_id)
         fault.point("landing.renamed")
         landing.drop = Drop(

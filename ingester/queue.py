@@ -169,7 +169,7 @@ class Queue:
 
         Returns the ids of the imports. Whether such an import was already applied is for the next worker to see.
         """
-        statement = select(Import).where(Import.status == Status.PROCESSING)
+        statement = select(Import).where(turn.IS_RUNNING)
         if process is not None:
             statement = statement.where(col(Import.worker).startswith(f"{_worker_of(process)}-", autoescape=True))
         with self._ledger.writing() as session:

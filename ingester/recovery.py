@@ -16,6 +16,7 @@ import structlog
 from ingester.directory import DataDirectory
 from ingester.domain.errors import ConfigurationError
 from ingester.domain.status import Status
+from ingester.fileset import FileSets
 from ingester.outbox import publish, status
 from ingester.queue import Queue
 from ingester.store.database import now
@@ -65,7 +66,10 @@ def reconcile(ledger: Ledger, store: DataStore, directory: DataDirectory) -> Non
             shutil.rmtree(leftover)
     # A service that ended well has told everything; after a crash the last word may be missing.
     stopped = ledger.stopped(_STOPPED_LOOKED_AT) if directory.announcement.exists() else ()
+    FileSets(ledger, directory).close_all()
     for job, drop in [*ledger.waiting(), *stopped]:
+        if job.is_set:
+            continue
         # An applied import's own status file is published by its worker, or was already.
         if store.outcome(job.id) is None:
             _settle(ledger, directory, job, drop)
@@ -81,12 +85,15 @@ def tell(ledger: Ledger, store: DataStore, directory: DataDirectory) -> None:
     def show(drop: Drop, job: Import) -> None:
         _show(directory, job, drop)
 
+    FileSets(ledger, directory).close_all()
     for job, drop in ledger.waiting():
         told = status.told(directory.tenant(job.tenant).outbox, job, drop)
         unheard = job.status is Status.QUEUED and not job.attempts and (told is None or Status(told).ended)
         if (unheard or job.status is Status.NEEDS_ATTENTION) and store.outcome(job.id) is None:
             queue.tell(job, job.status, partial(show, drop))
     for job, drop in ledger.stopped(_STOPPED_LOOKED_AT, now() - _TOLD_WITHIN):
+        if job.is_set:
+            continue
         if store.outcome(job.id) is None and queue.tell(job, job.status, partial(show, drop)):
             _put_away(ledger, directory, job, drop)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from ingester.domain.name import is_archive, peeled
 from ingester.domain.status import (
     REMOVAL_GUARD_PERCENT,
     Action,
@@ -51,6 +52,8 @@ class Route:
     time_limit_seconds: int | None = None
     #: How its feed says that it is read.
     reads: dict[str, Any] | None = None
+    #: An archive whose files say what they are; `entity` is what its own name says, if anything.
+    opens: bool = False
 
 
 class Router:
@@ -69,13 +72,41 @@ class Router:
         found = by_folder(catalogues, place) if place else None
         if isinstance(found, Entity):
             return Route(entity=found, dry_run=dry_run, settle_seconds=tenant.settle_seconds)
-        for feed in feeds:
-            if fnmatchcase(name.casefold(), feed.pattern.casefold()):
-                return self._by_feed(feed, tenant, dry_run)
+        for said in dict.fromkeys((name, peeled(name))):
+            for feed in feeds:
+                if fnmatchcase(said.casefold(), feed.pattern.casefold()):
+                    return self._by_feed(feed, tenant, dry_run)
         found = found or by_name(catalogues, name)
+        opens = is_archive(name)
         if isinstance(found, Entity):
-            return Route(entity=found, dry_run=dry_run, settle_seconds=tenant.settle_seconds)
+            return Route(entity=found, dry_run=dry_run, settle_seconds=tenant.settle_seconds, opens=opens)
+        if opens and found.code == "unknown_entity":
+            return Route(dry_run=dry_run, opens=True)
         return Route(unroutable=found, dry_run=dry_run)
+
+    def route_member(self, tenant: Tenant, feeds: Sequence[Feed], folder: str, archive: str, name: str) -> Route:
+        """The route of the file `name` in an archive that was opened: its own, else what the archive's name says."""
+        own = self.route(tenant, feeds, folder, name)
+        if own.entity is None:
+            named = self.route(tenant, feeds, folder, archive)
+            if named.entity is not None:
+                return replace(named, opens=False)
+        return self._closed(own, tenant, name)
+
+    def route_only_member(self, tenant: Tenant, feeds: Sequence[Feed], folder: str, archive: str, name: str) -> Route:
+        """The route of an archive that holds the file `name` alone: what its own name says, else the file's."""
+        named = self.route(tenant, feeds, folder, archive)
+        if named.entity is not None:
+            return replace(named, opens=False)
+        return self._closed(self.route(tenant, feeds, folder, name), tenant, name)
+
+    def _closed(self, route: Route, tenant: Tenant, name: str) -> Route:
+        """A route of what will not be opened any more: an archive in an archive has to be named for what it holds."""
+        if route.opens and route.entity is None:
+            found = by_name(self._catalogues(tenant), name)
+            assert not isinstance(found, Entity)
+            return replace(route, opens=False, unroutable=found)
+        return replace(route, opens=False)
 
     def _by_feed(self, feed: Feed, tenant: Tenant, dry_run: bool) -> Route:
         try:
@@ -117,10 +148,20 @@ class Router:
         job.settle_seconds = 0 if route.dry_run else route.settle_seconds
         start = at if route.dry_run else route.window.start(at, ZoneInfo(route.timezone))
         job.due_at = max(start, at + timedelta(seconds=job.settle_seconds))
+        job.opens = route.opens
+        if route.opens:
+            # Opening it imports nothing; its files wait, if they have to.
+            job.settle_seconds, job.due_at = 0, at
         if route.entity is not None:
             job.catalogue, job.entity = route.entity.catalogue, route.entity.name
             job.rank = self.order.rank(route.entity)
             job.ancestors = sorted(self.order.ancestors(route.entity))
+            job.status, job.completed_at, job.reason, job.message = Status.QUEUED, None, None, None
+            if route.opens:
+                job.rank, job.ancestors = 0, []
+        elif route.opens:
+            job.catalogue = job.entity = None
+            job.rank, job.ancestors = 0, []
             job.status, job.completed_at, job.reason, job.message = Status.QUEUED, None, None, None
         elif route.unroutable is not None:
             job.catalogue = job.entity = None

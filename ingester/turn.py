@@ -1,8 +1,10 @@
 """Whose turn it is: which import starts next, and why another one that waits does not.
 
 Imports of one (tenant, entity, source), a line, run one at a time as they landed; a tenant's parents go before its
-children, then what has priority. Tenants take turns by their weights (stride scheduling: Waldspurger and Weihl, 1995).
-What is paused, not due yet or over a limit waits. Statements only; who may write is the caller's to see to.
+children, then what has priority. An archive that nobody has looked into may hold anything: it goes first, and what
+landed after it waits until it was opened; its files then take its place in the order. Tenants take turns by their
+weights (stride scheduling: Waldspurger and Weihl, 1995). What is paused, not due yet or over a limit waits. Statements
+only; who may write is the caller's to see to.
 """
 
 from __future__ import annotations
@@ -12,14 +14,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import BindParameter, and_, bindparam, case, exists, func, or_
+from sqlalchemy import BigInteger, BindParameter, and_, bindparam, case, cast, exists, func, or_
 from sqlmodel import Session, col, select
 
 from ingester.domain.status import Status
 from ingester.store.ledger_tables import Feed, Import, Tenant
 
 _UNFINISHED = (Status.QUEUED, Status.PROCESSING, Status.NEEDS_ATTENTION)
-
+#: Whether somebody works on an import that has begun: nobody does on an archive whose files are imports of their own.
+IS_RUNNING = and_(col(Import.status) == Status.PROCESSING, col(Import.worker).is_not(None))
+#: As `Import.place`, in one number; the sequence number is its lower half.
+_HALF = 1 << 32
+PLACE = cast(func.coalesce(Import.position, Import.sequence), BigInteger) * _HALF + col(Import.sequence)
 
 #: Whether an import's tenant or feed is paused.
 PAUSED = exists().where(col(Tenant.name) == col(Import.tenant), col(Tenant.paused_at).is_not(None)) | exists().where(
@@ -52,13 +58,8 @@ _WAITING = (
     .group_by(Import.tenant)
     .subquery()
 )
-_RUNNING = (
-    select(Import.tenant, func.count().label("number"))
-    .where(Import.status == Status.PROCESSING)
-    .group_by(Import.tenant)
-    .subquery()
-)
-_RUNNING_OF_ALL = select(func.count()).where(Import.status == Status.PROCESSING).scalar_subquery()
+_RUNNING = select(Import.tenant, func.count().label("number")).where(IS_RUNNING).group_by(Import.tenant).subquery()
+_RUNNING_OF_ALL = select(func.count()).where(IS_RUNNING).scalar_subquery()
 #: Whoever was idle goes on where the others are, rather than to make up for turns that it had no use for.
 _REACHED = select(func.coalesce(func.max(Tenant.turn - 1.0 / Tenant.weight), 0.0)).scalar_subquery()
 _VALUE = case((col(Tenant.turn) > _REACHED, col(Tenant.turn)), else_=_REACHED).label("value")
@@ -87,6 +88,8 @@ _IN_ORDER = (
     .order_by(col(Tenant.name))
     .limit(bindparam("size"))
 )
+#: What imports that run one at a time, in order, have in common.
+_LINE = ("tenant", "catalogue", "entity", "source", "opens")
 _TENANTS: BindParameter[str] = bindparam("tenants", expanding=True)
 _HEADS = (
     select(Import, Feed.paused_at)
@@ -97,11 +100,15 @@ _HEADS = (
             select(
                 func.coalesce(
                     func.min(case((col(Import.status) == Status.PROCESSING, col(Import.sequence)))),
-                    func.min(Import.sequence),
+                    func.min(PLACE) % _HALF,
                 )
             )
-            .where(col(Import.tenant).in_(_TENANTS), col(Import.status).in_(_UNFINISHED))
-            .group_by(col(Import.tenant), col(Import.catalogue), col(Import.entity), col(Import.source))
+            .where(
+                col(Import.tenant).in_(_TENANTS),
+                col(Import.status).in_(_UNFINISHED),
+                or_(col(Import.status) != Status.PROCESSING, col(Import.worker).is_not(None)),
+            )
+            .group_by(*(col(getattr(Import, word)) for word in _LINE))
         )
     )
 )
@@ -156,12 +163,19 @@ def _heads(session: Session, tenants: Collection[str]) -> Mapping[str, Sequence[
 def _next_of(heads: Sequence[Head], at: datetime) -> Import | None:
     """A tenant's first import that neither its own line, a parent, nor its feed keeps waiting."""
     busy = {_type(head.job) for head in heads if _keeps_children_waiting(head.job, at)}
-    for head in sorted(heads, key=lambda each: (-each.job.priority, each.job.rank, each.job.sequence)):
+    unopened = _unopened(heads)
+    for head in sorted(heads, key=lambda each: (not each.job.opens, -each.job.priority, each.job.rank, each.job.place)):
         job = head.job
         may_start = job.status is Status.QUEUED and job.due_at <= at and not head.is_paused
+        may_start = may_start and (unopened is None or job.place <= unopened.place)
         if may_start and not busy.intersection(job.ancestors):
             return job
     return None
+
+
+def _unopened(heads: Sequence[Head]) -> Import | None:
+    """A tenant's first archive that is yet to be opened."""
+    return min((head.job for head in heads if head.job.opens), key=lambda job: job.place, default=None)
 
 
 def _keeps_children_waiting(job: Import, at: datetime) -> bool:
@@ -173,9 +187,8 @@ def _type(job: Import) -> str:
     return f"{job.catalogue}.{job.entity}"
 
 
-def _line(job: Import) -> tuple[str, str | None, str | None, str | None]:
-    """What imports that run one at a time, in the order in which they landed, have in common."""
-    return (job.tenant, job.catalogue, job.entity, job.source)
+def _line(job: Import) -> tuple[object, ...]:
+    return tuple(getattr(job, word) for word in _LINE)
 
 
 # --- why another one does not -------------------------------------------------------------------------------------
@@ -221,6 +234,9 @@ def _wait(job: Import, tenant: Tenant, is_feed_paused: bool, heads: Sequence[Hea
         return Wait("waits_for_its_time", f"{job.due_at.astimezone(ZoneInfo(tenant.timezone)):%Y-%m-%d %H:%M:%S %Z}")
     if first.id != job.id:
         return Wait("waits_for_its_turn", first.short_id, lasting=False)
+    unopened = _unopened(heads)
+    if unopened is not None and unopened.place < job.place:
+        return Wait("waits_for_its_turn", unopened.short_id, lasting=False)
     for head in heads:
         if _type(head.job) in job.ancestors and _keeps_children_waiting(head.job, at):
             return Wait("waits_for_its_turn", head.job.short_id, lasting=False)

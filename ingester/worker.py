@@ -32,9 +32,12 @@ from ingester.domain import duration, notice
 from ingester.domain.errors import Held, IngesterError, TransientError, UnreadableFile
 from ingester.domain.limits import Limits
 from ingester.domain.status import Outcome, RepeatHandling, Status
+from ingester.expansion import Expansion
+from ingester.fileset import FileSets
 from ingester.outbox import publish, status
 from ingester.pipeline import Order
 from ingester.queue import HEARTBEAT_SECONDS, Claim, Queue, worker_name
+from ingester.routing import Router
 from ingester.ruleset.model import RuleSet
 from ingester.settings import Settings, WorkerSettings
 from ingester.store import lock
@@ -81,6 +84,8 @@ class Worker:
         self._bell = Bell(directory, ledger)
         self._store = store
         self._rules = rules
+        self._expansion = Expansion(ledger, Router(rules), directory, limits or Limits())
+        self._sets = FileSets(ledger, directory)
         self._own_rules: dict[str, RuleSet] = {}
         self._directory = directory
         self._settings = settings
@@ -144,6 +149,8 @@ class Worker:
             if outcome is None and job.attempts > 1 and self._workers_lost(job) >= self._settings.max_attempts:
                 self._fail(job, drop, "attempts_exhausted", str(self._settings.max_attempts))
                 return
+            if outcome is None and is_here and self._opened(claim):
+                return
             outcome = outcome or self._import(claim)
         except UnreadableFile as error:
             self._fail(job, drop, error.code, said=error.reason)
@@ -190,6 +197,22 @@ class Worker:
         with self._store.writing() as connection:
             lock.take(connection, entity, scope, job.action)
         return self._store.outcome(job.id)
+
+    def _opened(self, claim: Claim) -> bool:
+        """Whether it was an archive: its files are imports of their own by now, or it goes on as the one it holds."""
+        members = self._expansion.members(claim)
+        if members is not None and len(members) > 1:
+            mine = self._expansion.expand(claim, members, self._workspace(claim.job))
+        elif claim.job.opens:
+            mine = self._expansion.go_on(claim, members)
+        else:
+            return False
+        if mine:
+            publish.discard(self._directory, claim.job)
+            self._bell.ring()
+        else:
+            log.warning("lease_lost", import_id=claim.job.id)
+        return True
 
     def _repeated(self, job: Import, drop: Drop) -> ImportOutcome | None:
         """The outcome of a drop that its feed does not want twice; raises Held where it wants to be asked."""
@@ -261,6 +284,7 @@ class Worker:
                 phase_seconds=outcome.phase_seconds,
             )
             fault.point("ledger.completed")
+            self._sets.close_of(job)
             # Its children, and those of its line, may start now; another worker may have found nothing before.
             self._bell.ring()
         except (OSError, TransientError) as error:
@@ -311,6 +335,7 @@ class Worker:
             return
         publish.discard(self._directory, job)
         self._tell(job, drop, status_is, reason, message, ended=True)
+        self._sets.close_of(job)
         self._bell.ring()
         log.warning("import_quarantined", reason=reason)
 

@@ -77,6 +77,9 @@ def show(import_id: _Id, data_dir: DataDir = None, as_json: Json = False) -> Non
         for line in counted(document["stats"], dry_run=job.dry_run):
             typer.echo(f"rows: {line}")
     typer.echo(f"file: {drop.name}, {drop.size:,} bytes, sha256 {drop.sha256}, by {drop.origin}")
+    for member in document.get("members", ()):
+        state = " ".join(filter(None, (member["status"], member["outcome"] or member["reason"])))
+        typer.echo(f"member {member['short_id']}: {member['name']}, {member['entity_type'] or '?'}, {state}")
     for attempt in document["attempts"]:
         said = f" ({attempt['error']})" if attempt["error"] else ""
         typer.echo(f"attempt {attempt['number']}: {attempt['result'] or 'running'} on {attempt['worker']}{said}")
@@ -85,13 +88,15 @@ def show(import_id: _Id, data_dir: DataDir = None, as_json: Json = False) -> Non
 def _documents(site: Site, found: Sequence[tuple[Import, Drop]]) -> list[dict[str, Any]]:
     """Imports as status files show them, those that wait with what keeps them waiting now."""
     from ingester import turn
+    from ingester.fileset import FileSets
     from ingester.outbox import status
     from ingester.store.database import now
 
     with site.ledger.reading() as session:
         waits = turn.waits(session, [job for job, _ in found], now())
     said = {import_id: status.waiting(wait.reason, wait.expected) for import_id, wait in waits.items()}
-    return [status.document(job, drop, said.get(job.id)) for job, drop in found]
+    sets = FileSets(site.ledger, site.directory)
+    return [status.document(job, drop, said.get(job.id) or sets.report(job)) for job, drop in found]
 
 
 @app.command()
@@ -144,12 +149,18 @@ def cancel(import_id: _Id, data_dir: DataDir = None) -> None:
 def retry(import_id: _Id, data_dir: DataDir = None) -> None:
     """Run a failed import again; a file that nobody knew the type of is matched to feeds and rules again."""
     with opened(data_dir) as site, _decisions_of(site, import_id) as (decisions, job, drop):
-        if job.entity is None:
-            tenant = site.tenants.get(job.tenant)
-            decisions.route_again(job, drop, site.router, tenant, site.tenants.feeds(job.tenant))
-        else:
-            decisions.retry(job, drop)
-    typer.echo(f"import {job.short_id} is queued again")
+        failed = decisions.failed_members(job)
+        for its_drop, member in failed or [(drop, job)]:
+            _retry(site, decisions, member, its_drop)
+    typer.echo(f"import {job.short_id} is queued again" if not failed else f"{len(failed)} files are queued again")
+
+
+def _retry(site: Site, decisions: Decisions, job: Import, drop: Drop) -> None:
+    if job.entity is None and not job.is_set:
+        tenant = site.tenants.get(job.tenant)
+        decisions.route_again(job, drop, site.router, tenant, site.tenants.feeds(job.tenant))
+    else:
+        decisions.retry(job, drop)
 
 
 @app.command()

@@ -48,6 +48,8 @@ VALIDATE_EXAMPLES = "Example: `ingester validate customers.csv --entity customer
 
 _HOLDS = ("possibly_truncated", "mass_removal", "empty_overwrite")
 _ATTEMPTS = 5
+#: Files of an archive that are named at most.
+_NAMED = 10
 _FIRST_WAIT_SECONDS = 0.2
 
 _File = Annotated[Path, typer.Argument(help="The file.", show_default=False)]
@@ -205,6 +207,7 @@ def _job(
             digest = hashlib.file_digest(reader, "sha256").hexdigest()
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}", fix="Check the path.") from None
+    _refuse_several(file)
     at, import_id = now(), str(uuid.uuid4())
     drop = Drop(
         id=str(uuid.uuid4()),
@@ -235,6 +238,23 @@ def _job(
         started_at=at,
     )
     return job, drop
+
+
+def _refuse_several(file: Path) -> None:
+    """UsageError for an archive of several files: which goes first, and what each one is, is a service's to know."""
+    from ingester.domain.limits import Limits
+    from ingester.formats import archive
+
+    try:
+        found = archive.members(file, Limits()) if archive.is_archive(file) else []
+    except UnreadableFile:
+        return  # told where the file is read
+    if len(found) > 1:
+        names = ", ".join(member.name for member in found[:_NAMED]) + (", …" if len(found) > _NAMED else "")
+        raise UsageError(
+            f"{file} holds {len(found)} files: {names}",
+            fix="Unpack it and import them one by one, parents first; or drop it into a service, which does both.",
+        )
 
 
 def _run(

@@ -33,7 +33,7 @@ def queue(subject: Subject) -> Iterator[Finding]:
         counts = dict(
             session.exec(
                 select(Import.status, func.count())
-                .where(col(Import.status).in_((Status.QUEUED, Status.PROCESSING)))
+                .where((col(Import.status) == Status.QUEUED) | turn.IS_RUNNING)
                 .group_by(col(Import.status))
             ).all()
         )

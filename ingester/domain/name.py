@@ -20,6 +20,9 @@ RESERVED_ENTITIES = frozenset(
 #: Suffixes under which clients write before they rename; such a file is not landed until it is renamed.
 UNFINISHED_SUFFIXES = (".filepart", ".part", ".partial", ".tmp", ".crdownload")
 
+#: What is appended to a file's name when the file is packed, or encrypted.
+CONTAINER_SUFFIXES = (".gz", ".bz2", ".xz", ".zst", ".zip", ".pgp", ".gpg", ".asc")
+
 
 def refuse_odd_tenant(name: str) -> None:
     """UsageError for what cannot name a tenant, and the folders that are its own."""
@@ -46,3 +49,14 @@ def refuse_odd_source(source: str) -> None:
 def is_unfinished(name: str) -> bool:
     """Whether a file name says that its writer is not done with it yet."""
     return name.startswith(".") or name.endswith("~") or name.lower().endswith(UNFINISHED_SUFFIXES)
+
+
+def peeled(name: str) -> str:
+    """The name without the suffixes of what it is packed or encrypted in: `x.csv` of `x.csv.zip.pgp`."""
+    stem, dot, suffix = name.rpartition(".")
+    return peeled(stem) if stem and f"{dot}{suffix.lower()}" in CONTAINER_SUFFIXES else name
+
+
+def is_archive(name: str) -> bool:
+    """Whether a file name says that it is an archive, be it packed or encrypted once more."""
+    return any(f".{part}" == ".zip" for part in name.lower()[len(peeled(name)) :].split(".")[1:])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from statistics import median
 
+from sqlalchemy import or_
 from sqlmodel import Session, col, select
 
 from ingester import alert
@@ -20,10 +21,11 @@ _COMPARED = 7
 def judge(session: Session, job: Import, at: datetime) -> None:
     """Raise `empty` or `shrunken` about an import that has ended, or resolve those of the drops before it.
 
-    What was not read says nothing: a file that failed otherwise, or one that repeats the last.
+    What was not read says nothing: a file that failed otherwise, or one that repeats the last. Nor does an archive:
+    its files speak for themselves.
     """
     rows = _rows(job)
-    if rows is None or job.feed is None:
+    if rows is None or job.feed is None or job.is_set:
         return
     statement = select(Feed.expects).where(Feed.tenant == job.tenant, Feed.name == job.feed)
     words = session.exec(statement).first()
@@ -71,6 +73,7 @@ def _usual(session: Session, job: Import) -> float | None:
             Import.status == Status.COMPLETED,
             col(Import.outcome).in_((Outcome.ACCEPTED, Outcome.PARTIAL)),
             col(Import.dry_run).is_(False),
+            or_(col(Import.run_id).is_(None), col(Import.run_id) != col(Import.id)),
         )
         .order_by(col(Import.sequence).desc())
         .limit(_COMPARED)

@@ -38,7 +38,13 @@ def _place(finished: Path, final: Path) -> None:
 
 
 def archive(directory: DataDirectory, job: Import, drop: Drop, at: datetime) -> str:
-    """Move a drop's original into the tenant's archive; returns its new location, relative to the data directory."""
+    """Move a drop's original into the tenant's archive; returns its new location, relative to the data directory.
+
+    What came in an archive goes: that archive is the original.
+    """
+    if job.is_member:
+        directory.drop_file(drop.id, drop.location).unlink(missing_ok=True)
+        return drop.location
     folder = directory.tenant(job.tenant).archive / f"{at:%Y-%m-%d}"
     if not folder.is_dir():
         folder.mkdir(exist_ok=True, mode=0o750)

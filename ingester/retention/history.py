@@ -12,6 +12,7 @@ from datetime import datetime
 from sqlalchemy import exists, func
 from sqlmodel import col, select
 
+from ingester import turn
 from ingester.domain.status import Outcome, Status
 from ingester.retention.removed import Removed
 from ingester.retention.report import note
@@ -58,7 +59,7 @@ class History:
 
     def _old(self, limit: datetime, after: int) -> list[Import]:
         last = (
-            select(func.max(col(Import.sequence)))
+            select(func.max(turn.PLACE))
             .where(Import.tenant == self._tenant, col(Import.outcome).in_((Outcome.ACCEPTED, Outcome.PARTIAL)))
             .group_by(col(Import.catalogue), col(Import.entity), col(Import.source))
         )
@@ -71,7 +72,7 @@ class History:
                 col(Import.completed_at) < limit,
                 col(Import.status).in_(_ENDED),
                 col(Import.status).not_in(_RETRIABLE) | col(Drop.removed_at).is_not(None),
-                col(Import.sequence).not_in(last),
+                turn.PLACE.not_in(last),
                 # An object that cannot be taken away would be landed again if nobody knew it any more.
                 ~exists().where(col(S3Object.ref) == col(Drop.origin_ref), col(S3Object.settled_at).is_(None)),
             )

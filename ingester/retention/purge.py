@@ -17,7 +17,7 @@ import structlog
 from sqlalchemy import update
 from sqlmodel import Session, col, select
 
-from ingester import fault
+from ingester import fault, turn
 from ingester.directory import DataDirectory
 from ingester.domain import notice
 from ingester.domain.errors import UsageError
@@ -108,9 +108,7 @@ class Purge:
                     fix=f"See `ingester retention show {self._tenant}`.",
                 )
             busy = session.exec(
-                select(Import.short_id)
-                .where(Import.tenant == self._tenant, Import.status == Status.PROCESSING)
-                .limit(1)
+                select(Import.short_id).where(Import.tenant == self._tenant, turn.IS_RUNNING).limit(1)
             ).first()
             if busy is not None:
                 raise UsageError(f"import {busy} of tenant '{self._tenant}' is running", fix="Wait until it has ended.")

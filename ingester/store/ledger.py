@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
-from sqlalchemy import Engine, insert, update
+from sqlalchemy import Engine, and_, insert, or_, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
@@ -23,7 +23,7 @@ from ingester.store.ledger_tables import Attempt, Drop, Import, Site
 _ROUTE = {
     *("feed", "source", "action", "dry_run", "duplicate_handling", "empty_erases", "removal_guard_percent"),
     *("on_repeated", "on_renamed", "on_revised"),
-    *("catalogue", "entity", "rank", "ancestors"),
+    *("catalogue", "entity", "rank", "ancestors", "reads", "opens"),
     *("status", "reason", "message", "completed_at"),
     *("on_hold", "settle_seconds", "priority", "time_limit_seconds", "due_at"),
 }
@@ -126,7 +126,7 @@ class Ledger:
                 if follow is not None and job.status.ended:
                     follow(session, job.id)
             for tenant in {job.tenant for _, job in landed if job.settle_seconds}:
-                _put_off(session, tenant, max(job.created_at for _, job in landed if job.tenant == tenant))
+                put_off(session, tenant, max(job.created_at for _, job in landed if job.tenant == tenant))
         return before
 
     def drop(self, drop_id: str) -> Drop:
@@ -285,28 +285,35 @@ class Ledger:
             .join(Drop, col(Import.drop_id) == col(Drop.id))
             .where(
                 *_is_in_line_of(job),
-                col(Import.sequence) < job.sequence,
                 col(Import.dry_run).is_(False),
                 col(Import.outcome).in_((Outcome.ACCEPTED, Outcome.PARTIAL)),
+                # What an archive held is asked for, not the archive.
+                or_(col(Import.run_id).is_(None), col(Import.run_id) != col(Import.id)),
             )
-            .order_by(col(Import.sequence).desc())
+            .order_by(col(Import.position).desc(), col(Import.sequence).desc())
             .limit(1)
         )
         if name is not None:
             statement = statement.where(Drop.name == name)
+        position, sequence = job.place
+        # Two questions, so that either is a look into the index.
+        landed = (col(Import.position).is_(None), col(Import.sequence) < position)
+        brought = or_(
+            col(Import.position) < position, and_(col(Import.position) == position, col(Import.sequence) < sequence)
+        )
         with self.reading() as session:
-            return session.exec(statement).first()
+            found = [session.exec(statement.where(*landed)).first(), session.exec(statement.where(brought)).first()]
+        return max((each for each in found if each is not None), key=lambda each: each[0].place, default=None)
 
     def line_behind(self, job: Import) -> Sequence[tuple[Import, Drop]]:
         """The queued imports of the same line as `job`, in order."""
         statement = (
             select(Import, Drop)
             .join(Drop, col(Import.drop_id) == col(Drop.id))
-            .where(*_is_in_line_of(job), Import.status == Status.QUEUED)
-            .order_by(col(Import.sequence))
+            .where(*_is_in_line_of(job), Import.status == Status.QUEUED, col(Import.opens).is_(False))
         )
         with self.reading() as session:
-            return list(session.exec(statement))
+            return sorted(session.exec(statement), key=lambda each: each[0].place)
 
     def superseded(self) -> Sequence[tuple[Import, Drop, Drop]]:
         """Held imports whose place a newer drop of their feed is to take, with their own drop and that one."""
@@ -337,7 +344,7 @@ def _recorded(session: Session, refs: Sequence[str]) -> dict[str, str]:
     return {ref: drop_id for ref, drop_id in found if ref is not None}
 
 
-def _put_off(session: Session, tenant: str, landed_at: datetime) -> None:
+def put_off(session: Session, tenant: str, landed_at: datetime) -> None:
     """Let what settles of a tenant wait longer, since something more has landed; its batch starts as one."""
     settling = (
         col(Import.tenant) == tenant,

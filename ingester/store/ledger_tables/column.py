@@ -60,6 +60,11 @@ def none_of_it() -> Any:
     return Field(default=0, sa_column_kwargs={"server_default": "0"})
 
 
+def no() -> Any:
+    """A yes or no, added by a later revision, that is no unless something else was said."""
+    return Field(default=False, sa_column_kwargs={"server_default": false()})
+
+
 def tenant() -> Any:
     """Whose row it is."""
     return Field(sa_column=Column(ForeignKey("tenants.name"), nullable=False))

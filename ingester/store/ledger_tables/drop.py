@@ -35,6 +35,8 @@ class Drop(LedgerTable, table=True):
     #: Where the customer put it, under the inbox; empty for the inbox itself.
     folder: str = ""
     name: str
+    #: Of a file that came in an archive, its own name; `name` begins with the archive's.
+    member: str | None = None
     size: int = Field(sa_column=Column(BigInteger, nullable=False))
     sha256: str
     #: For polled origins, what identifies this very version of the file, so that a crash cannot land it twice.
@@ -61,17 +63,24 @@ class Import(LedgerTable, table=True):
         Index("imports_status", "status", "tenant", "rank", "sequence"),
         Index("imports_ended", "tenant", "completed_at"),
         Index("imports_feed", "tenant", "feed", "sequence"),
-        Index("imports_series", "tenant", "catalogue", "entity", "source", "sequence"),
+        Index("imports_series", "tenant", "catalogue", "entity", "source", "position", "sequence"),
+        Index("imports_run", "run_id"),
         # A sequence number is never given twice, even after old imports were purged.
         {"sqlite_autoincrement": True},
     )
-    #: Landing order, the order within one (tenant, entity, source).
+    #: Landing order, the order within one (tenant, entity, source), unless `position` says otherwise.
     sequence: int | None = Field(default=None, primary_key=True)
     id: str = Field(unique=True)
     #: Eight hex digits of the id, unique for the tenant: the customer's handle.
     short_id: str
     tenant: str = column.tenant()
     drop_id: str = Field(foreign_key="drops.id", index=True)
+    #: The import of the archive that it came in; of an archive whose files are imports of their own, its own id.
+    run_id: str | None = None
+    #: Of what came in an archive, the archive's sequence number: it takes the archive's place in the order.
+    position: int | None = None
+    #: An archive that nobody has looked into: what it holds may be anything.
+    opens: bool = column.no()
     feed: str | None = None
     #: Both None when the drop could not be routed.
     catalogue: str | None = None
@@ -112,6 +121,22 @@ class Import(LedgerTable, table=True):
     started_at: datetime | None = column.moment(nullable=True)
     completed_at: datetime | None = column.moment(nullable=True)
 
+    @property
+    def is_set(self) -> bool:
+        """Whether it is an archive whose files are imports of their own. While they run, nobody works on it."""
+        return self.run_id == self.id
+
+    @property
+    def is_member(self) -> bool:
+        """Whether its file came in an archive, with others."""
+        return self.run_id is not None and self.run_id != self.id
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Where it is in the order of its tenant's files."""
+        sequence = self.sequence or 0
+        return (sequence if self.position is None else self.position, sequence)
+
 
 class Attempt(LedgerTable, table=True):
     """One execution of an import by one worker."""
@@ -124,7 +149,8 @@ class Attempt(LedgerTable, table=True):
     worker: str
     started_at: datetime = column.moment()
     ended_at: datetime | None = column.moment(nullable=True)
-    #: `completed`, `held`, `failed`, `retried`, `lost` with its worker, or `interrupted` with the whole service.
+    #: `completed`, `opened` of an archive, `held`, `failed`, `retried`, `lost` with its worker, or `interrupted` with
+    #: the whole service.
     result: str | None = None
     #: Set by a worker that is about to end because the attempt took longer than it may.
     overran_at: datetime | None = column.moment(nullable=True)

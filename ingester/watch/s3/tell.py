@@ -66,7 +66,8 @@ def _upload_reports(
     from boto3.s3.transfer import TransferConfig
 
     outbox = directory.tenant(landed.job.tenant).outbox
-    for name in filter(None, (content.get("files") or {}).values()):
+    of_members = [name for member in content.get("members", ()) for name in (member.get("files") or {}).values()]
+    for name in filter(None, [*(content.get("files") or {}).values(), *of_members]):
         path = outbox / name
         if path.is_file():  # else the customer has taken it already
             client.upload_file(

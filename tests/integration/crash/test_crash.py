@@ -22,7 +22,7 @@ ITEMS = "external_id,label,stock\nA,Alpha,1\nB,Beta,2\nC,Gamma,x\n"
 LANDING = [point for point in fault.POINTS if point.startswith("landing.")]
 #: What only a file from an inbox folder passes.
 TAKING = [point for point in fault.POINTS if point.startswith("taking.")]
-WORKING = [point for point in fault.POINTS if not point.startswith(("landing.", "taking.", "s3.", "purge."))]
+WORKING = [point for point in fault.POINTS if not point.startswith(("landing.", "taking.", "s3.", "set.", "purge."))]
 
 
 def upload(tenant: Tenant) -> bool:

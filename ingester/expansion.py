@@ -1,0 +1,183 @@
+"""Opening an archive that a worker has claimed: its files become drops of their own, or it goes on as the one it holds.
+
+Files are unpacked into the attempt's workspace, synced, moved to where drops are, and only then recorded, all together.
+Their ids follow from the archive's: whoever tries again makes the same ones, and no crash leaves a file twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import structlog
+
+from ingester import fault
+from ingester.directory import DataDirectory, sync_file, sync_folder
+from ingester.domain import notice
+from ingester.domain.errors import UnreadableFile
+from ingester.domain.limits import Limits
+from ingester.fileset import FileSets
+from ingester.formats import archive
+from ingester.formats.archive import Member
+from ingester.outbox import name as outbox_name
+from ingester.queue import Claim
+from ingester.routing import Router
+from ingester.store.database import now
+from ingester.store.ledger import Ledger, ShortIdTaken
+from ingester.store.ledger_tables import Drop, Import
+from ingester.store.tenant import Tenants
+
+log = structlog.get_logger()
+
+#: The words of a feed, or of a folder, that hold for all that an archive brings.
+_WORDS = (
+    *("feed", "source", "action", "dry_run", "duplicate_handling", "empty_erases", "removal_guard_percent"),
+    *("on_repeated", "on_renamed", "on_revised", "on_hold", "settle_seconds", "priority", "time_limit_seconds"),
+    *("reads", "catalogue", "entity", "rank", "ancestors"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Unpacked:
+    """One member's bytes in the workspace."""
+
+    member: Member
+    path: Path
+    size: int
+    sha256: str
+
+
+class Expansion:
+    """Opens archives."""
+
+    def __init__(self, ledger: Ledger, router: Router, directory: DataDirectory, limits: Limits) -> None:
+        self._tenants = Tenants(ledger)
+        self._sets = FileSets(ledger, directory)
+        self._router = router
+        self._directory = directory
+        self._limits = limits
+
+    def members(self, claim: Claim) -> list[Member] | None:
+        """The files in a claimed drop; None if it is no archive, or came in one. Raises UnreadableFile."""
+        if claim.job.is_member:
+            return None
+        path = self._directory.drop_file(claim.drop.id, claim.drop.location)
+        if not archive.is_archive(path):
+            return None
+        found = archive.members(path, self._limits)
+        if not found:
+            raise UnreadableFile("empty_archive", notice.message("empty_archive"))
+        return found
+
+    def go_on(self, claim: Claim, members: Sequence[Member] | None) -> bool:
+        """Queue an archive of one file again as that file, or what is none as what it is. False if the claim is lost.
+
+        Raises UnreadableFile where nothing says what it is.
+        """
+        job, drop = claim.job, claim.drop
+        tenant, feeds = self._tenants.get(job.tenant), list(self._tenants.feeds(job.tenant))
+        only = members[0].name if members else drop.name
+        route = self._router.route_only_member(tenant, feeds, drop.folder, drop.name, only)
+        if route.unroutable is not None:
+            raise UnreadableFile(route.unroutable.code, route.unroutable.message)
+        on = job.model_copy()
+        self._router.apply(route, on, job.created_at)
+        return self._sets.go_on_as(on)
+
+    def expand(self, claim: Claim, members: Sequence[Member], workspace: Path) -> bool:
+        """Make imports of all files of an archive. False if the claim is lost. Raises UnreadableFile."""
+        unpacked = self._unpack(claim, members, workspace)
+        fault.point("set.unpacked")
+        found = self._jobs(claim, unpacked)
+        for each, (drop, _) in zip(unpacked, found, strict=True):
+            each.path.rename(self._directory.root / drop.location)
+        for folder in {(self._directory.root / drop.location).parent for drop, _ in found}:
+            sync_folder(folder)
+        fault.point("set.placed")
+        draw = 0
+        while True:
+            try:
+                begun = self._sets.begin(claim.job, found)
+                break
+            except ShortIdTaken:
+                draw += 1
+                for (_, job), member in zip(found, members, strict=True):
+                    job.id = str(_id(claim.job, "import", member.index, draw))
+                    job.short_id = job.id[:8]
+        if begun:
+            log.info("archive_opened", files=len(found))
+            self._sets.tell_begun(claim.job)
+        return begun
+
+    def _unpack(self, claim: Claim, members: Sequence[Member], workspace: Path) -> list[_Unpacked]:
+        path = self._directory.drop_file(claim.drop.id, claim.drop.location)
+        left, unpacked = archive.allowance(claim.drop.size, self._limits), []
+        for member in members:
+            limits = self._limits.model_copy(update={"unpacked_bytes": left})
+            target, digest = workspace / str(member.index), hashlib.sha256()
+            with target.open("wb") as out:
+                for block in archive.read(path, member, limits):
+                    digest.update(block)
+                    out.write(block)
+            sync_file(target)
+            left -= member.size
+            unpacked.append(_Unpacked(member, target, member.size, digest.hexdigest()))
+        return unpacked
+
+    def _jobs(self, claim: Claim, unpacked: Sequence[_Unpacked]) -> list[tuple[Drop, Import]]:
+        job, at = claim.job, now()
+        tenant, feeds = self._tenants.get(job.tenant), list(self._tenants.feeds(job.tenant))
+        found = []
+        for each in unpacked:
+            member = self._import(job, each.member, at)
+            if job.opens:
+                name, its_name = claim.drop.name, each.member.name
+                route = self._router.route_member(tenant, feeds, claim.drop.folder, name, its_name)
+                self._router.apply(route, member, at if route.unroutable is not None else job.created_at)
+            found.append((self._drop(claim.drop, member, each), member))
+        return found
+
+    def _import(self, job: Import, member: Member, at: datetime) -> Import:
+        its_id = str(_id(job, "import", member.index))
+        return Import(
+            id=its_id,
+            short_id=its_id[:8],
+            tenant=job.tenant,
+            drop_id=str(_id(job, "drop", member.index)),
+            run_id=job.id,
+            position=job.place[0],
+            approved=list(job.approved),
+            due_at=at,
+            created_at=job.created_at,
+            **{word: getattr(job, word) for word in _WORDS},
+        )
+
+    def _drop(self, archived: Drop, member: Import, unpacked: _Unpacked) -> Drop:
+        home = self._directory.quarantine if member.status.ended else self._directory.drops
+        name = f"{archived.name}.{unpacked.member.name}"
+        return Drop(
+            id=member.drop_id,
+            tenant=archived.tenant,
+            origin=archived.origin,
+            folder=archived.folder,
+            name=name,
+            member=unpacked.member.name,
+            size=unpacked.size,
+            sha256=unpacked.sha256,
+            session=archived.session,
+            address=archived.address,
+            location=self._directory.relative(home / member.drop_id),
+            shown=False,
+            shown_folder=archived.folder,
+            shown_name=outbox_name.listable(name),
+            landed_at=archived.landed_at,
+        )
+
+
+def _id(job: Import, what: str, index: int, draw: int = 0) -> uuid.UUID:
+    """What a member's import, or its drop, is called by everybody who opens the archive."""
+    return uuid.uuid5(uuid.UUID(job.id), f"{what}/{index}/{draw}")
