@@ -102,6 +102,13 @@ class Decisions:
         if not canceled:
             raise UsageError(f"of import {job.short_id} nothing waits", fix="Its files have begun, or have ended.")
 
+    def reject_members(self, job: Import) -> None:
+        """End those files of an archive that are held."""
+        for drop, member in self._sets.members(job.id) if job.is_set else ():
+            if member.status is Status.NEEDS_ATTENTION:
+                with contextlib.suppress(UsageError):  # somebody was faster
+                    self.cancel(member, drop)
+
     def failed_members(self, job: Import) -> Sequence[tuple[Drop, Import]]:
         """Of an archive, the files that may be tried again; none of other imports."""
         stopped = (Status.FAILED, Status.TIMED_OUT)

@@ -20,9 +20,11 @@ from ingester.directory import DataDirectory, sync_file, sync_folder
 from ingester.domain import notice
 from ingester.domain.errors import UnreadableFile
 from ingester.domain.limits import Limits
+from ingester.domain.name import is_archive as is_archive_name
 from ingester.fileset import FileSets
 from ingester.formats import archive
 from ingester.formats.archive import Member
+from ingester.formats.container import unpack
 from ingester.outbox import name as outbox_name
 from ingester.queue import Claim
 from ingester.routing import Router
@@ -61,23 +63,29 @@ class Expansion:
         self._directory = directory
         self._limits = limits
 
-    def members(self, claim: Claim) -> list[Member] | None:
-        """The files in a claimed drop; None if it is no archive, or came in one. Raises UnreadableFile."""
-        if claim.job.is_member:
-            return None
-        path = self._directory.drop_file(claim.drop.id, claim.drop.location)
-        if not archive.is_archive(path):
-            return None
-        found = archive.members(path, self._limits)
-        if not found:
-            raise UnreadableFile("empty_archive", notice.message("empty_archive"))
-        return found
+    def concerns(self, claim: Claim) -> bool:
+        """Whether a claimed drop has to be looked into: it is an archive, or is called one. What came in one is not."""
+        job, drop = claim.job, claim.drop
+        return not job.is_member and (job.opens or is_archive_name(drop.name) or archive.is_archive(self._path(drop)))
 
-    def go_on(self, claim: Claim, members: Sequence[Member] | None) -> bool:
-        """Queue an archive of one file again as that file, or what is none as what it is. False if the claim is lost.
+    def open(self, claim: Claim, workspace: Path) -> bool | None:
+        """Make imports of an archive's files, or let it go on as the only one; None if there is nothing to be done.
 
-        Raises UnreadableFile where nothing says what it is.
+        False if the claim is lost. Raises UnreadableFile, also where nothing says what it is.
         """
+        path = unpack(self._path(claim.drop), claim.drop.name, self._limits, workspace, stop=archive.is_archive).path
+        members = archive.members(path, self._limits) if archive.is_archive(path) else None
+        if members is not None and not members:
+            raise UnreadableFile("empty_archive", notice.message("empty_archive"))
+        if members is not None and len(members) > 1:
+            return self._expand(claim, path, members, workspace)
+        return self._go_on(claim, members) if claim.job.opens else None
+
+    def _path(self, drop: Drop) -> Path:
+        return self._directory.drop_file(drop.id, drop.location)
+
+    def _go_on(self, claim: Claim, members: Sequence[Member] | None) -> bool:
+        """Queue an archive of one file again as that file, or what is none as what it is."""
         job, drop = claim.job, claim.drop
         tenant, feeds = self._tenants.get(job.tenant), list(self._tenants.feeds(job.tenant))
         only = members[0].name if members else drop.name
@@ -88,9 +96,9 @@ class Expansion:
         self._router.apply(route, on, job.created_at)
         return self._sets.go_on_as(on)
 
-    def expand(self, claim: Claim, members: Sequence[Member], workspace: Path) -> bool:
-        """Make imports of all files of an archive. False if the claim is lost. Raises UnreadableFile."""
-        unpacked = self._unpack(claim, members, workspace)
+    def _expand(self, claim: Claim, path: Path, members: Sequence[Member], workspace: Path) -> bool:
+        """Make imports of all files of an archive."""
+        unpacked = self._unpack(path, members, workspace)
         fault.point("set.unpacked")
         found = self._jobs(claim, unpacked)
         for each, (drop, _) in zip(unpacked, found, strict=True):
@@ -113,9 +121,8 @@ class Expansion:
             self._sets.tell_begun(claim.job)
         return begun
 
-    def _unpack(self, claim: Claim, members: Sequence[Member], workspace: Path) -> list[_Unpacked]:
-        path = self._directory.drop_file(claim.drop.id, claim.drop.location)
-        left, unpacked = archive.allowance(claim.drop.size, self._limits), []
+    def _unpack(self, path: Path, members: Sequence[Member], workspace: Path) -> list[_Unpacked]:
+        left, unpacked = archive.allowance(path.stat().st_size, self._limits), []
         for member in members:
             limits = self._limits.model_copy(update={"unpacked_bytes": left})
             target, digest = workspace / str(member.index), hashlib.sha256()

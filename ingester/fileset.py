@@ -9,6 +9,7 @@ whoever looks next finds it out again.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,8 @@ class FileSets:
         outbox = self._directory.tenant(job.tenant).outbox
         for its_drop, member in self.members(job.id):
             status.put(outbox, status.document(member, its_drop), self._directory.work, replace=False)
-        self.close(job.id)
+        if not self.close(job.id):
+            self._tell_progress(job.id)
 
     def go_on_as(self, job: Import) -> bool:
         """Let a claimed archive go on as the one file that it is, by its route now. False if the claim is lost."""
@@ -104,7 +106,8 @@ class FileSets:
         """Look whether the set of a file that has just ended has ended with it. What goes wrong, others make good."""
         if member.is_member and member.run_id is not None:
             try:
-                self.close(member.run_id)
+                if not self.close(member.run_id):
+                    self._tell_progress(member.run_id)
             except (OSError, TransientError) as error:
                 log.warning("set_not_closed_yet", import_id=member.run_id, error=str(error))
 
@@ -116,25 +119,22 @@ class FileSets:
             except OSError as error:
                 log.warning("set_not_closed_yet", import_id=run_id, error=str(error))
 
-    def close(self, run_id: str) -> None:
-        """End a set if its files have ended, the original put away before; else show how far it is."""
+    def close(self, run_id: str) -> bool:
+        """End a set if its files have ended, its original put away before; False if some have not."""
         with self._ledger.reading() as session:
-            found = _set(session, run_id)
-            if found is None:
-                return
-            job, drop = found
             total, done = _counted(session, run_id)
-        if done < total:
-            if done % max(1, total // _TOLD) == 0 and job.status is Status.PROCESSING:
-                with self._ledger.noting() as session:
-                    self._tell_progress(session, run_id)
-            return
-        location = publish.archive(self._directory, job, drop, job.completed_at or now())
+            found = _set(session, run_id) if done == total else None
+            if found is None:
+                return False
+            job, drop = found
+            last = _last(member for _, member in _members(session, run_id))
+        # Nobody else's day: whoever else is at it moves it to the same place, and it is moved once.
+        location = drop.location if job.status.ended else publish.archive(self._directory, job, drop, last)
         with self._ledger.noting() as session:
             found, members = _set(session, run_id), _members(session, run_id)
             # One may have been tried again meanwhile.
             if found is None or not all(member.status.ended for _, member in members):
-                return
+                return False
             job, drop = found
             was = job.status
             _conclude(job, members)
@@ -150,12 +150,19 @@ class FileSets:
             fault.point("set.published")
         if job.status is not was:
             log.info("set_ended", import_id=job.id, tenant=job.tenant, status=job.status.value, outcome=job.outcome)
+        return True
 
-    def _tell_progress(self, session: Session, run_id: str) -> None:
-        """Nobody ends the set meanwhile: whoever does writes to the ledger."""
-        found = _set(session, run_id)
-        if found is not None and found[0].status is Status.PROCESSING:
-            self._put(*found, _members(session, run_id))
+    def _tell_progress(self, run_id: str) -> None:
+        """Show how far a set is, not at every file of a large one."""
+        with self._ledger.reading() as session:
+            total, done = _counted(session, run_id)
+        if done % max(1, total // _TOLD):
+            return
+        # Nobody ends it meanwhile: whoever does writes to the ledger.
+        with self._ledger.noting() as session:
+            found = _set(session, run_id)
+            if found is not None:
+                self._put(*found, _members(session, run_id))
 
     def _put(self, job: Import, drop: Drop, members: Sequence[tuple[Drop, Import]]) -> None:
         outbox = self._directory.tenant(job.tenant).outbox
@@ -262,7 +269,7 @@ def _conclude(job: Import, members: Sequence[tuple[Drop, Import]]) -> None:
     """What an archive comes to whose files have come to this."""
     jobs = [member for _, member in members]
     worked = [member for member in jobs if member.status is Status.COMPLETED]
-    job.completed_at = max((member.completed_at for member in jobs if member.completed_at is not None), default=now())
+    job.completed_at = _last(jobs)
     job.stats, job.outcome, job.reason, job.message = _sums(jobs), None, None, None
     if worked:
         job.status, job.outcome = Status.COMPLETED, _outcome([member.outcome for member in jobs])
@@ -271,6 +278,11 @@ def _conclude(job: Import, members: Sequence[tuple[Drop, Import]]) -> None:
     else:
         job.status, job.reason = Status.FAILED, "nothing_imported"
         job.message = notice.message("nothing_imported", expected=str(len(jobs)))
+
+
+def _last(jobs: Iterable[Import]) -> datetime:
+    """When the last of them ended."""
+    return max((job.completed_at for job in jobs if job.completed_at is not None), default=now())
 
 
 def _outcome(found: Iterable[Outcome | None]) -> Outcome:

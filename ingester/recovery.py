@@ -85,7 +85,6 @@ def tell(ledger: Ledger, store: DataStore, directory: DataDirectory) -> None:
     def show(drop: Drop, job: Import) -> None:
         _show(directory, job, drop)
 
-    FileSets(ledger, directory).close_all()
     for job, drop in ledger.waiting():
         told = status.told(directory.tenant(job.tenant).outbox, job, drop)
         unheard = job.status is Status.QUEUED and not job.attempts and (told is None or Status(told).ended)

@@ -157,6 +157,7 @@ class Worker:
         except Held as error:
             if self._queue.hold(job, reason=error.reason, message=error.message):
                 self._tell(job, drop, Status.NEEDS_ATTENTION, error.reason, error.message)
+                self._sets.close_of(job)  # it stays open, and says so
                 behind = self._ledger.line_behind(job)
                 for other, its_drop in behind:
                     waits = status.waiting("waits_for_decision", job.short_id)
@@ -190,8 +191,8 @@ class Worker:
 
     def _outcome_of_the_last_attempt(self, job: Import) -> ImportOutcome | None:
         """What it committed, once its transaction has ended; None if it committed nothing and never will."""
-        assert job.catalogue is not None
-        assert job.entity is not None
+        if job.catalogue is None or job.entity is None:
+            return None  # an archive that was being opened
         entity = self._rules_for(job.tenant).entity(job.catalogue, job.entity)
         scope = Scope(tenant=job.tenant, source=job.source, import_id=job.id)
         with self._store.writing() as connection:
@@ -200,19 +201,18 @@ class Worker:
 
     def _opened(self, claim: Claim) -> bool:
         """Whether it was an archive: its files are imports of their own by now, or it goes on as the one it holds."""
-        members = self._expansion.members(claim)
-        if members is not None and len(members) > 1:
-            mine = self._expansion.expand(claim, members, self._workspace(claim.job))
-        elif claim.job.opens:
-            mine = self._expansion.go_on(claim, members)
-        else:
+        if not self._expansion.concerns(claim):
             return False
+        workspace = self._workspace(claim.job)
+        try:
+            mine = self._expansion.open(claim, workspace)
+        finally:
+            shutil.rmtree(workspace, ignore_errors=True)
         if mine:
-            publish.discard(self._directory, claim.job)
             self._bell.ring()
-        else:
+        elif mine is not None:
             log.warning("lease_lost", import_id=claim.job.id)
-        return True
+        return mine is not None
 
     def _repeated(self, job: Import, drop: Drop) -> ImportOutcome | None:
         """The outcome of a drop that its feed does not want twice; raises Held where it wants to be asked."""

@@ -149,6 +149,16 @@ def allowance(packed: int, limits: Limits) -> int:
     return min(limits.unpacked_bytes, max(limits.ratio_bytes, limits.ratio * packed))
 
 
+def only(path: Path, limits: Limits) -> Member:
+    """The one file in an archive that has to have one. Raises UnreadableFile."""
+    found = members(path, limits)
+    if not found:
+        raise UnreadableFile("empty_archive", notice.message("empty_archive"))
+    if len(found) > 1:
+        raise _unreadable(f"it is an archive of {len(found)} files, and was not expected to be one")
+    return found[0]
+
+
 def read(path: Path, member: Member, limits: Limits) -> Iterator[bytes]:
     """One member's bytes, block by block; they can be believed when the last has come without UnreadableFile."""
     if member.size > allowance(member.packed, limits):

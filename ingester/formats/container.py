@@ -35,12 +35,17 @@ class Unpacked:
     containers: tuple[str, ...] = ()
 
 
-def unpack(path: Path, name: str, limits: Limits, workspace: Path) -> Unpacked:
-    """Take off every layer. Raises UnreadableFile: `too_large`, or `unreadable_file` for what is damaged."""
+def unpack(
+    path: Path, name: str, limits: Limits, workspace: Path, stop: Callable[[Path], bool] = lambda _: False
+) -> Unpacked:
+    """Take off every layer, up to a file of which `stop` says that it is wanted as it is.
+
+    Raises UnreadableFile: `too_large`, or `unreadable_file` for what is damaged.
+    """
     if path.stat().st_size > limits.file_bytes:
         raise too_large(f"at most {limits.file_bytes} bytes")
     found: list[str] = []
-    while (layer := _layer(path)) is not None:
+    while not stop(path) and (layer := _layer(path)) is not None:
         if len(found) == limits.nesting:
             raise too_large(f"containers in containers, over {limits.nesting} of them")
         kind, read = layer

@@ -11,6 +11,7 @@ from ingester.decision import Decisions
 from ingester.directory import DataDirectory
 from ingester.domain.errors import UsageError
 from ingester.expectation.lateness import Lateness
+from ingester.fileset import FileSets
 from ingester.queue import Queue
 from ingester.schedule.clock import Clock
 from ingester.store.database import now
@@ -34,6 +35,7 @@ class Upkeep:
         self._ledger = ledger
         self._queue = Queue(ledger)
         self._decisions = Decisions(ledger, directory)
+        self._sets = FileSets(ledger, directory)
         self._bell = Bell(directory, ledger)
         self._visible_grace = visible_grace
         self._lateness = Lateness(ledger)
@@ -65,11 +67,12 @@ class Upkeep:
                 log.info("import_not_superseded", tenant=job.tenant, import_id=job.id, why=str(error))
 
     def recover(self) -> None:
-        """Queue again what workers left that stopped renewing their lease."""
+        """Queue again what workers left that stopped renewing their lease, and end sets that they left open."""
         lost = self._queue.recover()
         if lost:
             log.warning("leases_expired", imports=lost)
             self._bell.ring()
+        self._sets.close_all()
 
     def tidy(self) -> None:
         """Take ended drops out of the inbox for good."""

@@ -117,7 +117,8 @@ class SftpOwner:
     def _remove(self, account: str, folder: str, name: str) -> bool:
         found = self._shown(account, folder, name)
         for drop, job in found:
-            if _unclaimed(job) or job.status is Status.NEEDS_ATTENTION or job.is_set:
+            self._decisions.reject_members(job)
+            if _unclaimed(job) or job.status is Status.NEEDS_ATTENTION:
                 with contextlib.suppress(UsageError):  # claimed a moment ago: then only the listing changes
                     self._decisions.cancel(job, drop)
             self._ledger.hide(drop.id)

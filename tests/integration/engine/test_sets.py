@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
+import lzma
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -195,6 +198,65 @@ def test_all_files_of_an_archive_in_a_folder_or_under_a_feed_are_what_that_says(
     engine.work()
     words = {(each.feed, each.source, each.action.value, each.priority) for each in members(engine, job).values()}
     assert words == {("f", "crm", "overwrite", 3)}
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+def test_an_archive_that_is_packed_once_more_is_opened(engine: Engine, pack: Callable[[bytes], bytes]) -> None:
+    job = engine.drop("nightly.zip.gz", pack(NIGHTLY))
+    assert engine.work() == 3
+    assert engine.job(job).outcome is Outcome.ACCEPTED
+    assert engine.leftovers() == []
+
+
+def test_an_archive_is_told_by_its_bytes_where_its_name_says_something_else(engine: Engine) -> None:
+    job = engine.drop("categories.csv", zipped({"a.csv": CATEGORIES, "b.csv": "external_id,label\nC2,Toys\n"}))
+    engine.work()
+    assert engine.job(job).outcome is Outcome.ACCEPTED
+    assert len(engine.rows("category")) == 2
+
+
+def test_an_archive_in_an_archive_is_refused_unless_its_name_says_what_it_holds(engine: Engine) -> None:
+    job = engine.drop("nightly.zip", zipped({"inner.zip": NIGHTLY, "categories.csv": CATEGORIES}))
+    engine.work()
+    found = members(engine, job)
+    assert (found["inner.zip"].status, found["inner.zip"].reason) == (Status.FAILED, "unknown_entity")
+    assert found["categories.csv"].outcome is Outcome.ACCEPTED
+
+
+def test_a_feed_takes_a_packed_file_by_its_name_without_what_it_is_packed_in(engine: Engine) -> None:
+    tenant = engine.tenants.get("acme")
+    for name, pattern in (("plain", "export*.csv"), ("packed", "export*.csv.gz")):
+        engine.tenants.add_feed(declare(name=name, entity="category", pattern=pattern).feed(tenant, engine.rules))
+    feeds = engine.tenants.feeds("acme")
+    for file, feed in (("export.csv", "plain"), ("export.csv.gz", "packed"), ("export_1.csv.zip.PGP", "plain")):
+        assert engine.router.route(tenant, feeds, "", file).feed == feed
+
+
+def test_a_batch_that_settles_is_put_in_order_with_the_files_of_its_archive(engine: Engine) -> None:
+    engine.tenants.limit("acme", settle_seconds=600)
+    items = engine.drop("items.csv", ITEMS)
+    job = engine.drop("nightly.zip", zipped({"categories.csv": CATEGORIES, "remarks.csv": "text\nx\n"}))
+    assert engine.work() == 1
+    assert {member.status for member in members(engine, job).values()} == {Status.QUEUED}
+    engine.make_due()
+    engine.work()
+    assert engine.job(items).outcome is Outcome.ACCEPTED
+    assert engine.job(job).outcome is Outcome.ACCEPTED
+
+
+def test_a_held_file_of_an_archive_keeps_the_archive_open_until_somebody_decides(engine: Engine) -> None:
+    job = engine.drop("nightly.zip", zipped({"categories.csv": CATEGORIES, "items.csv": ITEMS.rstrip() + "\nC,Ga"}))
+    engine.work()
+    held = members(engine, job)["items.csv"]
+    assert (held.status, held.reason) == (Status.NEEDS_ATTENTION, "possibly_truncated")
+    assert (engine.job(job).status, status_of(engine, job)["members"][1]["status"]) == (
+        Status.PROCESSING,
+        "needs_attention",
+    )
+    engine.crash()
+    assert engine.job(job).status is Status.PROCESSING
+    engine.decisions.reject_members(engine.job(job))
+    assert status_of(engine, job)["outcome"] == "partial"
 
 
 def test_an_archive_in_validate_imports_nothing(engine: Engine) -> None:
