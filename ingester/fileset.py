@@ -130,6 +130,7 @@ class FileSets:
             last = _last(member for _, member in _members(session, run_id))
         # Nobody else's day: whoever else is at it moves it to the same place, and it is moved once.
         location = drop.location if job.status.ended else publish.archive(self._directory, job, drop, last)
+        publish.discard(self._directory, job)
         with self._ledger.noting() as session:
             found, members = _set(session, run_id), _members(session, run_id)
             # One may have been tried again meanwhile.

@@ -209,6 +209,7 @@ class Worker:
         finally:
             shutil.rmtree(workspace, ignore_errors=True)
         if mine:
+            publish.discard(self._directory, claim.job)  # what earlier attempts left
             self._bell.ring()
         elif mine is not None:
             log.warning("lease_lost", import_id=claim.job.id)

@@ -13,11 +13,14 @@ from typer.testing import CliRunner, Result
 
 from ingester.cli.app import app
 from ingester.domain.errors import ConfigurationError
+from ingester.domain.status import Status
 from ingester.feed import declare
 from ingester.store.tenant import Tenants
 from tests.integration.engine.harness import SHOP, Engine
+from tests.zipped import zipped
 
 Command = Callable[..., str]
+FOLDER = Path(__file__).parent.parent / "integration" / "engine" / "shop"
 ITEMS = "external_id,label\nA,Alpha\nB,Beta\n"
 
 
@@ -36,7 +39,7 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 @pytest.fixture
 def command(engine: Engine, tmp_path: Path) -> Command:
     config = tmp_path / "ingester.toml"
-    config.write_text(f'data_dir = "{engine.directory.root}"\nrules_dirs = ["{SHOP}"]\n')
+    config.write_text(f'data_dir = "{engine.directory.root}"\nrules_dirs = ["{FOLDER}"]\n')
 
     def run(*words: str) -> str:
         result: Result = CliRunner().invoke(app, ["--config", str(config), *words])
@@ -83,3 +86,25 @@ def test_settings_before_the_command_hold_for_any(command: Command) -> None:
     with pytest.raises(ConfigurationError, match="does not exist"):
         command("--config", "/nowhere/ingester.toml", "tenant", "list")
     assert command("--version") == f"ingester {metadata.version('ingester')}\n"
+
+
+def test_an_archive_is_shown_with_its_files_canceled_as_a_whole_and_its_failures_are_tried_again(
+    engine: Engine, command: Command
+) -> None:
+    files = {"night_1.csv": ITEMS, "stuff.csv": ITEMS}
+    job = engine.drop("all.zip", zipped(files))
+    engine.work()
+    shown = command("imports", "show", job.short_id)
+    assert "message: 1 of 2 files are done" in shown
+    assert "stuff.csv, ?, failed unknown_entity" in shown
+    assert "night_1.csv, item, queued" in shown
+    (listed,) = [each for each in json.loads(command("imports", "list", "--json")) if each["id"] == job.id]
+    assert [each["name"] for each in listed["members"]] == ["night_1.csv", "stuff.csv"]
+    assert "all.zip.stuff.csv" in "".join(command("imports", "list").split())
+    command("imports", "cancel", job.short_id)
+    assert engine.job(job).status is Status.FAILED
+    tenants = Tenants(engine.ledger)
+    tenants.add_feed(declare(name="stuff", entity="item", pattern="stuff*").feed(tenants.get("acme"), engine.rules))
+    assert "1 files are queued again" in command("imports", "retry", job.short_id)
+    engine.work()
+    assert engine.report(job).status["outcome"] == "partial"

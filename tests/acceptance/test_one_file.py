@@ -14,6 +14,7 @@ import pytest
 from tests.report import Report, assert_reconciles
 from tests.service import Service
 from tests.warm import Warm
+from tests.zipped import zipped
 
 RULES = """name: item
 title: Items
@@ -149,3 +150,10 @@ def test_a_file_is_imported_into_postgresql_as_well(desk: Desk, postgres_url: st
     assert counts(said) == {"created_count": 4}
     assert counts(desk.report(0, "import", FOUR, "--database-url", postgres_url)) == {"skipped_count": 4}
     assert not desk.service.data_dir.exists()
+
+
+@pytest.mark.parametrize("command", ["import", "validate"])
+def test_an_archive_of_several_files_is_refused_with_their_names(desk: Desk, command: str) -> None:
+    done = desk.run(command, zipped({"items.csv": FOUR, "more/others.csv": FOUR}))
+    assert done.returncode == 1
+    assert "holds 2 files: items.csv, others.csv. Unpack it" in " ".join(done.stderr.split())

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import bz2
 import gzip
-import io
 import lzma
-import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -22,17 +20,10 @@ from ingester.store.database import now
 from ingester.store.ledger_tables import Import, Total
 from tests.integration.engine.harness import Engine, armed
 from tests.report import assert_reconciles, reports
+from tests.zipped import zipped
 
 CATEGORIES = "external_id,label\nC1,Tools\n"
 ITEMS = "external_id,label,category_external_id\nA,Alpha,C1\nB,Beta,C1\n"
-
-
-def zipped(files: Mapping[str, str | bytes]) -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as into:
-        for name, content in files.items():
-            into.writestr(name, content)
-    return out.getvalue()
 
 
 NIGHTLY = zipped({"items.csv": ITEMS, "data/categories.csv": CATEGORIES})

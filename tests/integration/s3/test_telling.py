@@ -11,6 +11,7 @@ from ingester.decision import Decisions
 from ingester.outbox import status
 from tests.integration.s3.desk import ITEMS, Desk
 from tests.proxy import Asked
+from tests.zipped import zipped
 
 KEY = "in/items.csv"
 BAD = ITEMS + "C,,3\n"
@@ -127,3 +128,16 @@ def test_what_is_written_back_is_never_brought_in(desk: Desk) -> None:
     desk.inboxes.remove("acme", "main")
     with pytest.raises(Exception, match="would come back as drops"):
         desk.inbox(prefix="", outbox_prefix="out/")
+
+
+def test_of_an_archive_everything_about_its_files_is_told_when_it_has_ended(desk: Desk) -> None:
+    inbox = desk.inbox(outbox_prefix="out/")
+    desk.bucket.put("in/all.zip", zipped({"items.csv": BAD, "items_2.csv": ITEMS}))
+    desk.bring(inbox)
+    desk.engine.work()
+    desk.answer(inbox)
+    outbox = desk.engine.directory.tenant("acme").outbox
+    assert len(list(outbox.iterdir())) == 5
+    assert {key.removeprefix("out/"): desk.bucket.get(key) for key in desk.bucket.listed("out/")} == {
+        path.name: path.read_bytes() for path in outbox.iterdir()
+    }
