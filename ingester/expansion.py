@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -35,6 +36,8 @@ from ingester.store.tenant import Tenants
 
 log = structlog.get_logger()
 
+#: Files synced at once: a filesystem writes its journal once for all of them.
+_SYNCING = 16
 #: The words of a feed, or of a folder, that hold for all that an archive brings.
 _WORDS = (
     *("feed", "source", "action", "dry_run", "duplicate_handling", "empty_erases", "removal_guard_percent"),
@@ -68,7 +71,7 @@ class Expansion:
         job, drop = claim.job, claim.drop
         return not job.is_member and (job.opens or is_archive_name(drop.name) or archive.is_archive(self._path(drop)))
 
-    def open(self, claim: Claim, workspace: Path) -> bool | None:
+    def open(self, claim: Claim, workspace: Path, holds: Callable[[], bool]) -> bool | None:
         """Make imports of an archive's files, or let it go on as the only one; None if there is nothing to be done.
 
         False if the claim is lost. Raises UnreadableFile, also where nothing says what it is.
@@ -78,7 +81,7 @@ class Expansion:
         if members is not None and not members:
             raise UnreadableFile("empty_archive", notice.message("empty_archive"))
         if members is not None and len(members) > 1:
-            return self._expand(claim, path, members, workspace)
+            return self._expand(claim, path, members, workspace, holds)
         return self._go_on(claim, members) if claim.job.opens else None
 
     def _path(self, drop: Drop) -> Path:
@@ -96,11 +99,15 @@ class Expansion:
         self._router.apply(route, on, job.created_at)
         return self._sets.go_on_as(on)
 
-    def _expand(self, claim: Claim, path: Path, members: Sequence[Member], workspace: Path) -> bool:
+    def _expand(
+        self, claim: Claim, path: Path, members: Sequence[Member], workspace: Path, holds: Callable[[], bool]
+    ) -> bool:
         """Make imports of all files of an archive."""
         unpacked = self._unpack(path, members, workspace)
         fault.point("set.unpacked")
         found = self._jobs(claim, unpacked)
+        if not holds():
+            return False  # whoever has it now may have finished these files, and would leave them lying
         for each, (drop, _) in zip(unpacked, found, strict=True):
             each.path.rename(self._directory.root / drop.location)
         for folder in {(self._directory.root / drop.location).parent for drop, _ in found}:
@@ -130,9 +137,10 @@ class Expansion:
                 for block in archive.read(path, member, limits):
                     digest.update(block)
                     out.write(block)
-            sync_file(target)
             left -= member.size
             unpacked.append(_Unpacked(member, target, member.size, digest.hexdigest()))
+        with ThreadPoolExecutor(_SYNCING) as threads:
+            list(threads.map(sync_file, [each.path for each in unpacked]))
         return unpacked
 
     def _jobs(self, claim: Claim, unpacked: Sequence[_Unpacked]) -> list[tuple[Drop, Import]]:

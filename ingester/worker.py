@@ -205,7 +205,7 @@ class Worker:
             return False
         workspace = self._workspace(claim.job)
         try:
-            mine = self._expansion.open(claim, workspace)
+            mine = self._expansion.open(claim, workspace, partial(self._queue.holds, claim.job))
         finally:
             shutil.rmtree(workspace, ignore_errors=True)
         if mine:

@@ -21,7 +21,7 @@ RESERVED_ENTITIES = frozenset(
 UNFINISHED_SUFFIXES = (".filepart", ".part", ".partial", ".tmp", ".crdownload")
 
 #: What is appended to a file's name when the file is packed, or encrypted.
-CONTAINER_SUFFIXES = (".gz", ".bz2", ".xz", ".zst", ".zip", ".pgp", ".gpg", ".asc")
+CONTAINER_SUFFIXES = (".gz", ".gzip", ".bz2", ".xz", ".zst", ".zip", ".pgp", ".gpg", ".asc")
 
 
 def refuse_odd_tenant(name: str) -> None:

@@ -18,12 +18,11 @@ import pyarrow as pa
 from ingester.domain import notice
 from ingester.domain.errors import UnreadableFile
 from ingester.domain.limits import Limits
+from ingester.domain.name import CONTAINER_SUFFIXES
 from ingester.formats.plain import too_large
 
 _CHUNK_BYTES = 1 << 20
 _ZIP = b"PK\x03\x04"
-#: Suffixes that say no more than how a file is packed.
-SUFFIXES = (".gz", ".gzip", ".bz2", ".xz", ".zst", ".zip", ".pgp", ".gpg", ".asc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,8 @@ def stripped(name: str) -> str:
     """A file's name without the last suffix that says how it is packed."""
     lower = name.casefold()
     return next(
-        (name[: -len(suffix)] for suffix in SUFFIXES if lower.endswith(suffix) and len(name) > len(suffix)), name
+        (name[: -len(suffix)] for suffix in CONTAINER_SUFFIXES if lower.endswith(suffix) and len(name) > len(suffix)),
+        name,
     )
 
 

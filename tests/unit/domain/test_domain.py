@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from ingester.domain import errors, notice
+from ingester.domain import errors, name, notice
 from ingester.domain.errors import ConfigurationError, IngesterError, PermanentError, TransientError, UsageError
 from ingester.domain.name import is_unfinished, refuse_odd_source
 from ingester.domain.phase import PhaseName
@@ -91,3 +91,19 @@ def test_every_error_is_worth_retrying_or_not() -> None:
     for kind in kinds:
         if kind not in (IngesterError, errors.Held):
             assert issubclass(kind, TransientError) != issubclass(kind, PermanentError), kind
+
+
+@pytest.mark.parametrize(
+    ("said", "peeled", "is_archive"),
+    [
+        ("customers.csv", "customers.csv", False),
+        ("customers.csv.gz", "customers.csv", False),
+        ("customers.csv.ZIP.pgp", "customers.csv", True),
+        ("nightly.zip", "nightly", True),
+        ("nightly.zip.csv", "nightly.zip.csv", False),
+        (".zip", ".zip", False),
+        ("zip", "zip", False),
+    ],
+)
+def test_a_name_is_peeled_of_what_the_file_is_packed_in(said: str, peeled: str, is_archive: bool) -> None:
+    assert (name.peeled(said), name.is_archive(said)) == (peeled, is_archive)
