@@ -12,11 +12,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import structlog
 
-from ingester import fault
+from ingester import fault, keyring
 from ingester.directory import DataDirectory, sync_file, sync_folder
 from ingester.domain import notice
 from ingester.domain.errors import UnreadableFile
@@ -25,7 +26,7 @@ from ingester.domain.name import is_archive as is_archive_name
 from ingester.fileset import FileSets
 from ingester.formats import archive
 from ingester.formats.archive import Member
-from ingester.formats.container import unpack
+from ingester.formats.container import Unpacked, unpack
 from ingester.outbox import name as outbox_name
 from ingester.queue import Claim
 from ingester.routing import Router
@@ -76,13 +77,29 @@ class Expansion:
 
         False if the claim is lost. Raises UnreadableFile, also where nothing says what it is.
         """
-        path = unpack(self._path(claim.drop), claim.drop.name, self._limits, workspace, stop=archive.is_archive).path
+        unpacked = self._unpacked(claim, workspace)
+        path = unpacked.path
         members = archive.members(path, self._limits) if archive.is_archive(path) else None
         if members is not None and not members:
             raise UnreadableFile("empty_archive", notice.message("empty_archive"))
         if members is not None and len(members) > 1:
+            if unpacked.verified:
+                # Whoever signed the archive signed what is in it.
+                claim.job.reads = {word: said for word, said in (claim.job.reads or {}).items() if word != "signed"}
             return self._expand(claim, path, members, workspace, holds)
         return self._go_on(claim, members) if claim.job.opens else None
+
+    def _unpacked(self, claim: Claim, workspace: Path) -> Unpacked:
+        job, drop = claim.job, claim.drop
+        return unpack(
+            self._path(drop),
+            drop.name,
+            self._limits,
+            workspace,
+            keys=partial(keyring.for_tenant, self._directory, job.tenant),
+            signed=bool((job.reads or {}).get("signed")),
+            stop=archive.is_archive,
+        )
 
     def _path(self, drop: Drop) -> Path:
         return self._directory.drop_file(drop.id, drop.location)

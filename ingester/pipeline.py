@@ -25,6 +25,7 @@ from ingester.domain.reads import Reads
 from ingester.domain.status import Action, Outcome, Status
 from ingester.formats.encoding import Encoding, NotUtf8, tell_late
 from ingester.formats.opening import open_drop
+from ingester.formats.pgp import Keyring
 from ingester.outbox import name as outbox_name
 from ingester.outbox import report, seal, status
 from ingester.phases import (
@@ -71,6 +72,8 @@ class Order:
     timezone: str = "UTC"
     block_bytes: int = 8 << 20
     limits: Limits = DEFAULT_LIMITS
+    #: What decrypts the drop, if it is encrypted.
+    keys: Callable[[], Keyring] = Keyring
     #: The certificates that reports are encrypted for; None where they are in clear.
     recipients: Sequence[str] | None = None
     #: Told of each phase as it ends, for a progress bar.
@@ -216,6 +219,7 @@ class _Attempt:
             reads=self._reads,
             limits=self._order.limits,
             is_known=known_names(self._order.entity),
+            keys=self._order.keys,
             late=late,
         )
         if opened.layout.header_line is None and opened.layout.names and not self._reads.columns:

@@ -25,7 +25,7 @@ from typing import Any
 
 import structlog
 
-from ingester import fault, pipeline, repeat
+from ingester import fault, keyring, pipeline, repeat
 from ingester import log as logs
 from ingester.directory import DataDirectory
 from ingester.domain import duration, notice
@@ -244,6 +244,8 @@ class Worker:
             timezone=claim.timezone,
             block_bytes=self._settings.block_bytes,
             limits=self._limits,
+            keys=partial(keyring.for_tenant, self._directory, job.tenant),
+            recipients=self._recipients(job),
             holds=partial(self._queue.holds, job),
         )
         workspace = self._workspace(job)
@@ -257,6 +259,11 @@ class Worker:
             # Either the commit was reached before the trouble, or another worker took over and was first.
             log.warning("import_is_applied_all_the_same", exc_info=True)
             return applied
+
+    def _recipients(self, job: Import) -> tuple[str, ...] | None:
+        """Whom the reports are encrypted for; None if they need not be."""
+        encrypt = (job.reads or {}).get("encrypt", False)
+        return keyring.for_tenant(self._directory, job.tenant).senders if encrypt else None
 
     def _rules_for(self, tenant: str) -> RuleSet:
         """Read once: like the catalogues, a tenant's own rules take effect when the service starts."""

@@ -19,42 +19,68 @@ from ingester.domain import notice
 from ingester.domain.errors import UnreadableFile
 from ingester.domain.limits import Limits
 from ingester.domain.name import CONTAINER_SUFFIXES
+from ingester.formats import archive, pgp
+from ingester.formats.identify import workbook_of
+from ingester.formats.pgp import Keyring
 from ingester.formats.plain import too_large
 
 _CHUNK_BYTES = 1 << 20
-_ZIP = b"PK\x03\x04"
 
 
 @dataclass(frozen=True, slots=True)
 class Unpacked:
-    """The innermost file, its name without what its containers had added, and the containers, outermost first."""
+    """The innermost file, its name without what its containers had added, and the containers, outermost first.
+
+    `verified`: a known sender's signature was on it.
+    """
 
     path: Path
     name: str
     containers: tuple[str, ...] = ()
+    verified: bool = False
 
 
 def unpack(
-    path: Path, name: str, limits: Limits, workspace: Path, stop: Callable[[Path], bool] = lambda _: False
+    path: Path,
+    name: str,
+    limits: Limits,
+    workspace: Path,
+    *,
+    keys: Callable[[], Keyring] = Keyring,
+    signed: bool = False,
+    stop: Callable[[Path], bool] = lambda _: False,
 ) -> Unpacked:
     """Take off every layer, up to a file of which `stop` says that it is wanted as it is.
 
-    Raises UnreadableFile: `too_large`, or `unreadable_file` for what is damaged.
+    `keys` are asked for when there is something to decrypt; `signed`: without a known sender's signature the file is
+    refused. Raises UnreadableFile: `too_large`, `unreadable_file` for what is damaged, or what `pgp.decrypt` says.
     """
     if path.stat().st_size > limits.file_bytes:
-        raise too_large(f"at most {limits.file_bytes} bytes")
+        raise too_large(f"at most {limits.file_bytes:,} bytes")
     found: list[str] = []
-    while not stop(path) and (layer := _layer(path)) is not None:
+    verified = False
+    while not stop(path) and (kind := _kind(path, name)) is not None:
         if len(found) == limits.nesting:
             raise too_large(f"containers in containers, over {limits.nesting} of them")
-        kind, read = layer
-        inner = workspace / f"unpacked.{len(found)}"
-        _write(read(path), inner, path.stat().st_size, limits, kind)
+        inner, packed = workspace / f"unpacked.{len(found)}", path.stat().st_size
+        name = stripped(name)
+        if kind == "pgp":
+            most = archive.allowance(packed, limits)
+            said = pgp.decrypt(path, inner, keys(), limit_bytes=most, signed=signed and not verified)
+            verified = verified or said.signer is not None
+        elif kind == "zip":
+            member = archive.only(path, limits)
+            name = member.name
+            _write(archive.read(path, member, limits), inner, packed, limits, kind)
+        else:
+            _write(_READERS[kind](path), inner, packed, limits, kind)
         if found:
             path.unlink()
         found.append(kind)
-        path, name = inner, stripped(name)
-    return Unpacked(path, name, tuple(found))
+        path = inner
+    if signed and not verified:
+        raise UnreadableFile("unsigned", notice.message("unsigned"))
+    return Unpacked(path, name, tuple(found), verified)
 
 
 def stripped(name: str) -> str:
@@ -66,22 +92,20 @@ def stripped(name: str) -> str:
     )
 
 
-def _layer(path: Path) -> tuple[str, Callable[[Path], Iterator[bytes]]] | None:
+def _kind(path: Path, name: str) -> str | None:
+    """What a file is packed in; a workbook, which is a zip as well, is packed in nothing."""
     with path.open("rb") as file:
-        head = file.read(8)
-    if head.startswith(b"\x1f\x8b"):
-        return "gzip", _gunzip
-    if head.startswith(b"BZh"):
-        return "bzip2", lambda path: _decompressed(path, bz2.BZ2Decompressor)
-    if head.startswith(b"\xfd7zXZ\x00"):
-        return "xz", lambda path: _decompressed(path, _unxz)
-    if head.startswith(b"\x28\xb5\x2f\xfd"):
-        return "zstd", _unzstd
-    return None
+        head = file.read(pgp.FIRST_BYTES)
+    kind = next((kind for start, kind in _SIGNATURES if head.startswith(start)), None)
+    if kind == "zip" and not (archive.is_archive(path) and workbook_of(path) is None):
+        return None
+    if kind is None and head and pgp.is_pgp(head, name):
+        return "pgp"
+    return kind
 
 
 def _write(chunks: Iterator[bytes], target: Path, packed: int, limits: Limits, kind: str) -> None:
-    total, most = 0, min(limits.unpacked_bytes, max(limits.ratio_bytes, packed * limits.ratio))
+    total, most = 0, archive.allowance(packed, limits)
     try:
         with target.open("wb") as out:
             for chunk in chunks:
@@ -141,3 +165,20 @@ def _unzstd(path: Path) -> Iterator[bytes]:
     with pa.OSFile(str(path)) as file, pa.CompressedInputStream(file, "zstd") as stream:
         while chunk := stream.read(_CHUNK_BYTES):
             yield chunk
+
+
+#: How files begin that are packed; https://en.wikipedia.org/wiki/List_of_file_signatures
+_SIGNATURES = (
+    (b"\x1f\x8b", "gzip"),
+    (b"BZh", "bzip2"),
+    (b"\xfd7zXZ\x00", "xz"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"PK\x03\x04", "zip"),
+    (b"PK\x05\x06", "zip"),
+)
+_READERS: dict[str, Callable[[Path], Iterator[bytes]]] = {
+    "gzip": _gunzip,
+    "bzip2": lambda path: _decompressed(path, bz2.BZ2Decompressor),
+    "xz": lambda path: _decompressed(path, _unxz),
+    "zstd": _unzstd,
+}

@@ -22,6 +22,7 @@ from ingester.formats.encoding import SAMPLE_BYTES, UTF8, Encoding, decoded, tel
 from ingester.formats.heading import IsKnown
 from ingester.formats.identify import identify
 from ingester.formats.layout import Layout, lay_out
+from ingester.formats.pgp import Keyring
 from ingester.formats.plain import SEPARATOR
 from ingester.formats.rewritten import Rewritten
 from ingester.formats.transcribed import Transcribed
@@ -88,13 +89,15 @@ def open_drop(
     reads: Reads = ANY_WAY,
     limits: Limits = DEFAULT_LIMITS,
     is_known: IsKnown | None = None,
+    keys: Callable[[], Keyring] = Keyring,
     late: Encoding | None = None,
 ) -> Opened:
     """Find out what a drop is. `name` is what its sender called it; `late` its encoding, if that was told later.
 
+    `keys` are asked for when it is encrypted or signed.
     Raises UnreadableFile, with the reason for its sender.
     """
-    inner = unpack(path, name, limits, workspace)
+    inner = unpack(path, name, limits, workspace, keys=keys, signed=reads.signed)
     with inner.path.open("rb") as file:
         sample = file.read(SAMPLE_BYTES)
         whole = not file.read(1)
