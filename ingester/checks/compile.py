@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -12,21 +14,35 @@ import pyarrow.compute as pc
 
 from ingester.checks.assertion import Assertion, Batch, today_in
 from ingester.checks.bounds import bounds
-from ingester.checks.cast import cast_of, cast_type, column_type
+from ingester.checks.cast import cast_of, cast_type, column_type, is_free, reading_of
 from ingester.checks.cells import without
 from ingester.checks.fault import Column, Fault, Mask, Positions, present
+from ingester.checks.identifier import abbreviated
+from ingester.checks.invisible import bare
 from ingester.checks.length import length
 from ingester.checks.member import Member, objects
 from ingester.checks.membership import membership
 from ingester.checks.missing import MissingValues
+from ingester.checks.no_value import spreadsheet_errors, without_no_values
 from ingester.checks.normalise import Normaliser
 from ingester.checks.pattern import pattern
+from ingester.checks.style import UNKNOWN, Style
+from ingester.checks.survey import Evidence, evidence
 from ingester.domain import notice
 from ingester.domain.errors import ConfigurationError
 from ingester.domain.notice import Severity
-from ingester.ruleset.model import Check, Entity, Field, Scalar
+from ingester.ruleset.model import Check, Entity, Field, FieldType, Scalar
 
-__all__ = ["Checked", "CompiledEntity", "Finding", "Undecided", "cast_type", "column_type", "default_value"]
+__all__ = [
+    "UNSETTLED",
+    "Checked",
+    "CompiledEntity",
+    "Finding",
+    "Undecided",
+    "cast_type",
+    "column_type",
+    "default_value",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +88,12 @@ class Checked:
     findings: list[Finding]
     asserted: list[Finding]
     undecided: Undecided | None
+    #: By column, the words that were read as a missing value though the rule does not name them, and how often.
+    no_values: dict[str, Counter[str]]
 
+
+#: The notices about cells that the style of their column would decide.
+UNSETTLED = frozenset({"ambiguous_number", "ambiguous_date"})
 
 #: Compiled checks that are kept, by what they were made of.
 _KEPT: dict[tuple[int, str, date, bool, bool], CompiledEntity] = {}
@@ -113,10 +134,7 @@ class CompiledEntity:
         self._erases = erases
         self._creates = creates
         missing = MissingValues(entity.missing_values)
-        self._fields = {
-            field.name: _CompiledField(field, missing, field.name in entity.primary_key, timezone)
-            for field in entity.fields
-        }
+        self._fields = {field.name: _CompiledField(field, missing, entity, timezone) for field in entity.fields}
         fields = {field.name: field for field in entity.fields}
         self._assertions = [Assertion(check, fields, today or today_in(timezone)) for check in entity.checks]
         asserted = {name for each in self._assertions for name in each.fields}
@@ -129,11 +147,19 @@ class CompiledEntity:
             each.check for each in self._assertions if each.judge(Batch(self.created(each.fields, {}, 1), 1))[0].size
         ]
 
-    def check(self, cells: Mapping[str, pa.StringArray], fields: Mapping[str, str] | None = None) -> Checked:
+    def check(
+        self,
+        cells: Mapping[str, pa.StringArray],
+        fields: Mapping[str, str] | None = None,
+        styles: Mapping[str, Style] | None = None,
+    ) -> Checked:
         """Check the columns of one batch, text as sent, by field name. A field without a column is not checked.
 
         A column of a family is under its header instead, and `fields` says which field each such header is of.
+        `styles` says how columns are written, as far as that is known; findings of `UNSETTLED` codes are about cells
+        that cannot be read without.
         """
+        no_values: dict[str, Counter[str]] = {}
         columns: dict[str, pa.Array] = {}
         members: dict[str, list[Member]] = {}
         findings: list[Finding] = []
@@ -142,7 +168,9 @@ class CompiledEntity:
         for key, text in cells.items():
             compiled = self._fields[key if fields is None else fields.get(key, key)]
             field = compiled.field
-            found = compiled.check(text)
+            found = compiled.check(text, (styles or {}).get(key, UNKNOWN))
+            if found.no_values:
+                no_values[key] = found.no_values
             typed[field.name] = found.values
             failed[field.name] = found.failed
             findings += (_finding(key, fault) for fault in found.faults)
@@ -151,7 +179,15 @@ class CompiledEntity:
             else:
                 columns[field.column] = found.values
         columns |= {column: objects(parts, with_nulls=self._erases) for column, parts in members.items()}
-        return Checked(columns, findings, *self._judged(typed, failed))
+        return Checked(columns, findings, *self._judged(typed, failed), no_values)
+
+    def has_style(self, field: str) -> bool:
+        """Whether the cells of a field are read by the style of their column."""
+        return self._fields[field].has_style
+
+    def evidence(self, field: str, text: pa.StringArray) -> Evidence:
+        """What one batch of a column of the field tells of its style."""
+        return self._fields[field].evidence(text)
 
     @property
     def checks(self) -> list[tuple[Check, tuple[str, ...]]]:
@@ -255,22 +291,47 @@ def default_value(field: Field, timezone: str = "UTC") -> Scalar | None:
     return value
 
 
+class _Prepared(NamedTuple):
+    text: pa.StringArray
+    missing: Mask
+    faults: list[Fault]
+    #: The cells that had something around them that nobody sees.
+    bared: Positions
+
+
 @dataclass(frozen=True, slots=True)
 class _CheckedColumn:
     values: pa.Array
     faults: list[Fault]
     #: The cells that are there and have no value, since they are not of the field's type.
     failed: list[Positions]
+    no_values: Counter[str]
+
+
+#: Types whose cells are texts, and may be anything.
+_TEXT = frozenset({FieldType.STRING, FieldType.ANY})
+_STYLED = frozenset({FieldType.INTEGER, FieldType.NUMBER, FieldType.DATE, FieldType.DATETIME})
 
 
 class _CompiledField:
-    def __init__(self, field: Field, missing: MissingValues, is_key: bool, timezone: str) -> None:
+    def __init__(self, field: Field, missing: MissingValues, entity: Entity, timezone: str) -> None:
         self.field = field
         self._missing = missing
+        is_key = field.name in entity.primary_key
+        names_record = is_key or any(field.name in key.fields for key in entity.foreign_keys)
         self._required = (field.constraints.required or is_key) and field.default is None
+        self._is_free = is_free(field)
+        self._is_identifier = names_record or field.constraints.unique
+        #: Whether cells are compared, so that what nobody sees would make another value of one.
+        self._is_compared = field.type in _TEXT and (
+            names_record or field.constraints.enum is not None or field.format in {"uuid", "email"}
+        )
+        self._tells_bared = names_record
+        self.has_style = self._is_free and field.type in _STYLED
         try:
             self._normalise = Normaliser(field.normalise) if field.normalise else None
             self._cast = cast_of(field, timezone)
+            self._read = reading_of(field, timezone)
         except ValueError as error:
             raise ConfigurationError(f"field {field.name}: {error}") from error
         self._constraints = (
@@ -280,19 +341,46 @@ class _CompiledField:
             *length(field),
         )
 
-    def check(self, cells: pa.StringArray) -> _CheckedColumn:
+    def evidence(self, cells: pa.StringArray) -> Evidence:
+        return evidence(self._prepared(cells).text, self.field.type)
+
+    def _prepared(self, cells: pa.StringArray) -> _Prepared:
+        """What is to be read: null where a cell is missing or no text of this field at all."""
         faults: list[Fault] = []
         text, missing = self._missing.blank_out(cells)
+        rewritten, bared = bare(text) if self._is_compared else (text, np.empty(0, np.int64))
         if self._normalise is not None:
-            normalised, unrecognised = self._normalise(text)
-            if normalised is not text:
-                text, missing = self._missing.blank_out(normalised)
-            faults += _not_missing(unrecognised, missing)
+            rewritten, unrecognised = self._normalise(rewritten)
+            faults += unrecognised
+        if rewritten is not text:
+            text, missing = self._missing.blank_out(rewritten)
+        faults = list(_not_missing(faults, missing))
+        damaged = [Fault("scientific_id", "", abbreviated(text))] if self._is_identifier else []
+        if not self._is_free:
+            damaged.append(Fault("spreadsheet_error", "", spreadsheet_errors(text)))
+        if any(fault.positions.size for fault in damaged):
+            # Nobody needs to hear that such a cell is no e-mail address either.
+            damaged = list(_not_missing(damaged, missing))
+            taken = np.zeros(len(text), np.bool_)
+            for fault in damaged:
+                taken[fault.positions] = True
+            faults = [*damaged, *_not_missing(faults, taken)]
+        text = _without_all(text, [fault.positions for fault in faults])
+        return _Prepared(text, missing, faults, bared)
+
+    def check(self, cells: pa.StringArray, style: Style) -> _CheckedColumn:
+        text, missing, faults, bared = self._prepared(cells)
+        failed = [fault.positions for fault in faults]
+        typed = self._read(text, style)
+        no_values: Counter[str] = Counter()
+        if self._is_free and typed.faults:
+            typed, empty, no_values = without_no_values(text, typed)
+            missing[empty] = True
+            text = without(text, empty)
         if self._required and (at := np.flatnonzero(missing)).size:
             faults.insert(0, Fault("required", "", at))
-        failed = [fault.positions for fault in faults if fault.code != "required"]
-        text = _without_all(text, failed)
-        typed = self._cast(text)
+        if self._tells_bared and (at := bared[~missing[bared]]).size:
+            faults.append(Fault("invisible_characters", "", at))
         faults += typed.faults
         type_failed = [fault.positions for fault in typed.faults]
         failed += type_failed
@@ -300,7 +388,7 @@ class _CompiledField:
             column = Column(_without_all(text, type_failed), typed.values)
             for constraint in self._constraints:
                 faults += constraint(column)
-        return _CheckedColumn(typed.values, faults, failed)
+        return _CheckedColumn(typed.values, faults, failed, no_values)
 
 
 def _finding(key: str, fault: Fault) -> Finding:

@@ -101,6 +101,11 @@ _ALL = (
         "The reports are withheld: there is no key of yours that they could be encrypted for",
         "Send us a new public key.",
     ),
+    _warning(
+        "read_as_missing",
+        "Cells of this column that say {expected} were read as empty",
+        "Leave a cell empty that holds no value.",
+    ),
     # --- our side ------------------------------------------------------------------------------------------------
     _error("internal_error", "Something went wrong on our side; reference {expected}", "Nothing was imported. Ask us."),
     _error("attempts_exhausted", "The import did not finish in {expected} attempts", "Nothing was imported. Ask us."),
@@ -153,6 +158,27 @@ _ALL = (
     _error("invalid_type", "Invalid {expected}", "See the data dictionary in /docs for accepted formats."),
     _error(
         "number_too_large", "Number has too many digits; at most {expected} are kept exactly", "Shorten the number."
+    ),
+    _error(
+        "ambiguous_number",
+        "Number may be read in two ways: the point or the comma may stand before the decimals or group the digits",
+        "Send 1234.50 without groups, or have the feed's files declared to have a decimal point or comma.",
+    ),
+    _error(
+        "ambiguous_date",
+        "Date may be read in several ways: {expected}",
+        "Send YYYY-MM-DD, or have the order of the feed's dates declared.",
+    ),
+    _error(
+        "scientific_id",
+        "A spreadsheet has abbreviated this to a power of ten; its other digits are lost",
+        "Format the column as text and export it again from where the value is whole.",
+    ),
+    _error("spreadsheet_error", "The cell is an error of a spreadsheet", "Correct the formula, or leave it empty."),
+    _warning(
+        "invisible_characters",
+        "Characters around the value that nobody sees were left out",
+        "Remove no-break spaces and characters without width.",
     ),
     _error("invalid_email", "Invalid email format", "An address looks like name@example.com."),
     _error("invalid_uri", "Invalid URI format", "An address looks like https://example.com/page."),

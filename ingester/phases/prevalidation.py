@@ -3,20 +3,27 @@
 Reading and checking run together in the reader's threads, and so does hashing what may not come twice, while it is at
 hand; only spilling is done here, in file order. Rows with a wrong cell are spilled too, the cell as null, so that later
 phases can report everything else that is wrong with them.
+
+Some cells, such as `1,234` and `03/04/2026`, mean what the others of their column say they do. The first one stops the
+pass: all cells are looked at, and the file is read once more from its beginning. Most files are read once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ingester.checks.compile import CompiledEntity, Finding, Undecided, compiled
+from ingester.checks.compile import UNSETTLED, CompiledEntity, Finding, Undecided, compiled
 from ingester.checks.fault import present
+from ingester.checks.style import UNKNOWN, Style
+from ingester.checks.survey import Evidence
 from ingester.domain import notice
 from ingester.domain.errors import Held
 from ingester.domain.phase import PhaseName, PhaseRecord
@@ -49,6 +56,8 @@ class Prevalidated:
     unusable: bool
     #: What the rules' own checks said, or could not say yet.
     assertions: Assertions
+    #: How columns are written, by field name (by header in a family), as far as it had to be known; plain JSON.
+    styles: dict[str, dict[str, Any]]
     record: PhaseRecord
 
 
@@ -60,6 +69,11 @@ class _CheckedBlock:
     last_row: int
     asserted: _Found = field(default_factory=list)
     undecided: Undecided | None = None
+    no_values: Mapping[str, Counter[str]] = field(default_factory=dict)
+
+
+class _UnsettledError(Exception):
+    """Cells have several readings, and not all of their columns have been looked at."""
 
 
 def run(
@@ -76,31 +90,120 @@ def run(
     creates: bool = False,
     partial: bool = False,
     erases: bool = False,
+    style: Style = UNKNOWN,
+    known: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Prevalidated:
     """Check every cell of a drop that the rules of `entity` ask for; columns that only `whole` has are left alone.
 
     `creates`: every row is a new record, without anything that the file does not say; `partial`: rows only change
-    records, so that no column but the key's has to be there; `erases`: empty cells erase.
+    records, so that no column but the key's has to be there; `erases`: empty cells erase; `style`: how the feed says
+    that its numbers and dates are written; `known`: the `styles` of the import whose rejects this file is.
     Raises UnreadableFile, or Held when the last record is cut off.
     """
     account = Account(PhaseName.PREVALIDATION)
     reader = opened.reader(block_bytes=block_bytes, index=workspace / "rows.index")
-    for remark in opened.remarks:
-        notices.add_to_file(remark.code, expected=remark.expected, value=remark.value)
     columns = tuple(match_columns(reader.header, whole or entity))
-    usable = _report_columns(columns, entity, notices, partial=partial)
-    asked = {field.name for field in entity.fields}
-    cells = {match.key: match for match in columns if match.key is not None and match.field in asked}
-    fields = {key: match.field for key, match in cells.items() if match.field is not None}
-    provided = set(fields.values())
-    spilled_as = tuple(dict.fromkeys(field.column for field in entity.fields if field.name in provided))
-    distinct = _distinct(entity, spilled_as)
     # Only the rules' own entities are there again for the next file.
     make = compiled if entity is whole else CompiledEntity
     checks = make(entity, timezone, erases=erases, creates=creates)
+    asked = {field.name for field in entity.fields}
+    cells = {match.key: match for match in columns if match.key is not None and match.field in asked}
+    task = _Task(opened, reader, columns, cells, entity, checks, partial=partial)
+    styles = task.pinned(style, known)
+    try:
+        rows, asserted, usable = _pass(task, styles, notices, verdict, workspace)
+    except _UnsettledError:
+        styles = task.surveyed(styles)
+        notices.clear()
+        verdict.clear()
+        rows, asserted, usable = _pass(task, styles, notices, verdict, workspace, is_settled=True)
+    if reader.truncated is not None and not truncation_approved:
+        raise Held("possibly_truncated", notice.message("possibly_truncated", expected=reader.truncated))
+    if not usable:
+        verdict.reject_all()
+    record = account.close(total=verdict.total, error=verdict.error_rows)
+    said = {key: found for key, each in styles.items() if (found := each.to_json())}
+    return Prevalidated(opened, reader, columns, rows, not usable, Assertions(checks, asserted), said, record)
+
+
+class _Task:
+    """What is read and by which rules; and how its columns are written."""
+
+    def __init__(
+        self,
+        opened: Opened,
+        reader: DelimitedReader,
+        columns: tuple[ColumnMatch, ...],
+        cells: Mapping[str, ColumnMatch],
+        entity: Entity,
+        checks: CompiledEntity,
+        *,
+        partial: bool,
+    ) -> None:
+        self.opened = opened
+        self.reader, self.columns, self.entity, self.checks = reader, columns, entity, checks
+        self.partial = partial
+        self.cells = cells
+        self.fields = {key: match.field for key, match in cells.items() if match.field is not None}
+        self._styled = {key: cells[key].position for key, name in self.fields.items() if checks.has_style(name)}
+
+    def pinned(self, style: Style, known: Mapping[str, Mapping[str, Any]] | None) -> dict[str, Style]:
+        """What is known of each column before it is read.
+
+        A file of rejects has few of the rows that told how the columns of its original are written. Where that is not
+        known any more, what looks canonical may not be.
+        """
+        if known is None:
+            is_of_rejects = {match.column for match in self.columns} >= _MARKS_OF_REJECTS
+            return dict.fromkeys(self._styled, replace(style, doubtful=is_of_rejects and not style.decimal))
+        canonical = style if style.decimal else replace(style, decimal=".")
+        return {key: Style.of_json(known[key]) if key in known else canonical for key in self._styled}
+
+    def surveyed(self, pinned: Mapping[str, Style]) -> dict[str, Style]:
+        """How each column is written, by all of its cells."""
+
+        def look(block: Block) -> dict[str, Evidence]:
+            return {
+                key: self.checks.evidence(self.fields[key], block.table.column(position))
+                for key, position in self._styled.items()
+            }
+
+        found = dict.fromkeys(self._styled, Evidence())
+        for each in self.reader.map(look):
+            found = {key: found[key] + evidence for key, evidence in each.items()}
+        return {key: evidence.style(pinned[key]) for key, evidence in found.items()}
+
+
+#: The columns that only a file of rejects has.
+_MARKS_OF_REJECTS = {"_import", "_row", "_errors"}
+
+
+class _Read(NamedTuple):
+    rows: Rows
+    asserted: Asserted
+    usable: bool
+
+
+def _pass(
+    task: _Task,
+    styles: Mapping[str, Style],
+    notices: Notices,
+    verdict: Verdict,
+    workspace: Path,
+    *,
+    is_settled: bool = False,
+) -> _Read:
+    """Read the whole file. Raises _UnsettledError at cells that a column's style may decide, unless `is_settled`."""
+    reader, entity, cells, fields = task.reader, task.entity, task.cells, task.fields
+    for remark in task.opened.remarks:
+        notices.add_to_file(remark.code, expected=remark.expected, value=remark.value)
+    usable = _report_columns(task.columns, entity, notices, partial=task.partial)
+    provided = set(fields.values())
+    spilled_as = tuple(dict.fromkeys(field.column for field in entity.fields if field.name in provided))
+    distinct = _distinct(entity, spilled_as)
     key = [column_name(name) for name in entity.primary_key]
     wrong_width = Kind("wrong_cell_count", (), notice.message("wrong_cell_count", expected=str(len(reader.header))))
-    if opened.detected.format == Format.JSONL:
+    if task.opened.detected.format == Format.JSONL:
         wrong_width = Kind("invalid_record", (), notice.message("invalid_record"))
     broken = Kind("broken_quotes", (), notice.message("broken_quotes"))
 
@@ -110,16 +213,21 @@ def run(
         last_row = int(max(numbers[-1] if len(numbers) else 0, ragged[-1] if len(ragged) else 0))
         if not usable:
             return _CheckedBlock(numbers, {}, [], last_row)
-        checked = checks.check({key: block.table.column(match.position) for key, match in cells.items()}, fields)
+        sent = {key: block.table.column(match.position) for key, match in cells.items()}
+        checked = task.checks.check(sent, fields, styles)
+        if not is_settled and any(each.code in UNSETTLED for each in checked.findings):
+            raise _UnsettledError
         found = _kinds(checked.findings, numbers)
         cut = block.ragged.column("cells").to_numpy() == 0
         found += [(broken, ragged[cut]), (wrong_width, ragged[~cut])]
         typed = {name: checked.columns[name] for name in spilled_as}
         for group in distinct:
             typed[hashes.column_of(group)] = pa.array(hashes.hashes([typed[name] for name in group]))
-        return _CheckedBlock(numbers, typed, found, last_row, _kinds(checked.asserted, numbers), checked.undecided)
+        asserted = _kinds(checked.asserted, numbers)
+        return _CheckedBlock(numbers, typed, found, last_row, asserted, checked.undecided, checked.no_values)
 
     spilled = workspace / "rows.arrow"
+    no_values: dict[str, Counter[str]] = {}
     with RowWriter(spilled) as writer, Asserted(workspace, entity, notices) as asserted:
         for block in reader.map(check):
             verdict.extend(block.last_row)
@@ -129,14 +237,18 @@ def run(
                 _leave(asserted, block.undecided, block, key)
             if usable and len(block.rows):
                 writer.write(pa.array(block.rows), block.columns)
-    if reader.truncated is not None and not truncation_approved:
-        raise Held("possibly_truncated", notice.message("possibly_truncated", expected=reader.truncated))
-    if not usable:
-        verdict.reject_all()
-    record = account.close(total=verdict.total, error=verdict.error_rows)
-    return Prevalidated(
-        opened, reader, columns, Rows(spilled, spilled_as), not usable, Assertions(checks, asserted), record
-    )
+            for name, words in block.no_values.items():
+                no_values.setdefault(name, Counter()).update(words)
+    for name, words in no_values.items():
+        # By frequency, then by word, however the file was cut into blocks.
+        said = sorted(words.items(), key=lambda pair: (-pair[1], pair[0]))
+        shown = ", ".join(f"'{word}' ({count})" for word, count in said[:_NAMED]) + ", …" * (len(said) > _NAMED)
+        notices.add_to_file("read_as_missing", (name,), expected=shown)
+    return _Read(Rows(spilled, spilled_as), asserted, usable)
+
+
+#: Words that the notice about them names.
+_NAMED = 5
 
 
 def _kinds(findings: list[Finding], numbers: npt.NDArray[np.int64]) -> _Found:

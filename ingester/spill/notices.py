@@ -68,6 +68,15 @@ class Notices:
         self._counts: Counter[int] = Counter()
         self.of_file: list[FileNotice] = []
 
+    def clear(self) -> None:
+        """Forget everything: the file is read from its beginning once more."""
+        for path in self._streams.values():
+            path.unlink(missing_ok=True)
+        self._kinds.clear()
+        self._streams.clear()
+        self._counts.clear()
+        self.of_file.clear()
+
     def add_to_file(self, code: str, fields: tuple[str, ...] = (), *, expected: str = "", value: str = "") -> None:
         """Report something about the file as a whole."""
         self.of_file.append(FileNotice(Kind(code, fields, notice.message(code, expected=expected)), value))

@@ -13,6 +13,10 @@ class Verdict:
     """Rows are numbered from 1. A row that is wrong and a duplicate counts as wrong."""
 
     def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget every row."""
         self._flags = np.zeros(1024, dtype=np.uint8)
         self.total = 0
 

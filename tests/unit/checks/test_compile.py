@@ -28,7 +28,7 @@ def test_messages_are_in_the_words_customers_know() -> None:
     assert messages(Field(name="r", constraints=Constraints(required=True)), "", "x", " ") == [
         ("Field is required", [0, 2])
     ]
-    assert messages(Field(name="b", type=FieldType.BOOLEAN), "yes") == [
+    assert messages(Field(name="b", type=FieldType.BOOLEAN), "maybe") == [
         ("Invalid boolean. Expected true | false | 1 | 0", [0])
     ]
     price = Field(name="p", type=FieldType.NUMBER, constraints=Constraints(minimum=Decimal("0.5"), maximum=Decimal(9)))

@@ -1,0 +1,105 @@
+"""Which way the cells of a column are written, told by all of them: evidence that is counted block by block.
+
+`12,50` can only have a decimal comma and `13/04/2026` only the day in front. Cells such as `1,234` and `03/04/2026`
+tell nothing; they are read as the others of their column are, and where nothing tells, not at all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ingester.checks.any_number import Written, is_doubtful
+from ingester.checks.fault import where_true
+from ingester.checks.invisible import clean
+from ingester.checks.style import MARKS, Style
+from ingester.ruleset.model import FieldType
+
+Counts = npt.NDArray[np.int64]
+
+_NUMBERS = frozenset({FieldType.INTEGER, FieldType.NUMBER})
+_DATES = frozenset({FieldType.DATE, FieldType.DATETIME})
+_DAY, _MONTH = "(?:1[3-9]|2[0-9]|3[01])", "(?:0?[1-9]|1[0-2])"
+_END = r"[0-9]{4}(?:\z|[Tt, ])"
+#: Of an integer: a group of digits that is no fraction of zeros.
+_WHOLE = "[,.](?:[0-9]{2}[1-9]|[0-9][1-9]0|[1-9]00)"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """How many cells of a column can be read in one way only, and how many in two."""
+
+    #: With a decimal point only, with a decimal comma only.
+    decimals: Counts = field(default_factory=lambda: np.zeros(2, np.int64))
+    #: Of an integer, cells such as `1,234` and `1.234`, which are whole with one decimal sign only.
+    whole: Counts = field(default_factory=lambda: np.zeros(2, np.int64))
+    #: Cells such as `$ 1.234` that can be read in two ways, and are not canonical in either.
+    either: int = 0
+    #: For each of `MARKS`: the day only, the month only in front.
+    dates: Counts = field(default_factory=lambda: np.zeros((len(MARKS), 2), np.int64))
+
+    def __add__(self, other: Evidence) -> Evidence:
+        return Evidence(
+            self.decimals + other.decimals,
+            self.whole + other.whole,
+            self.either + other.either,
+            self.dates + other.dates,
+        )
+
+    def style(self, pinned: Style) -> Style:
+        """How the column is read: as it was pinned, else as its own cells tell."""
+        decimal, doubtful = pinned.decimal, False
+        if not decimal:
+            point, comma = self.decimals.tolist()
+            if not point and not comma:
+                # What is no whole number with a comma is no evidence for a point: standing alone it may be a mistake.
+                point = int(self.whole[0] > 0 and self.whole[1] == 0)
+            decimal = "." if point and not comma else "," if comma and not point else ""
+            doubtful = not decimal and (bool(point and comma) or self.either > 0 or pinned.doubtful)
+        orders = ["dmy" if day and not month else "mdy" if month and not day else "" for day, month in self.dates]
+        slash, dot, hyphen = (said or found for said, found in zip(pinned.dates, orders, strict=True))
+        return Style(decimal, doubtful, (slash, dot, hyphen), surveyed=True)
+
+
+def evidence(text: pa.StringArray, kind: FieldType) -> Evidence:
+    """What one block of a column of numbers or dates tells; nulls tell nothing."""
+    if kind in _NUMBERS:
+        return _of_numbers(text, kind)
+    return Evidence(dates=_of_dates(text)) if kind in _DATES else Evidence()
+
+
+def _of_numbers(text: pa.StringArray, kind: FieldType) -> Evidence:
+    at = where_true(pc.match_substring_regex(text, "[0-9][.,]|[.,][0-9]"))
+    if not at.size:
+        return Evidence()
+    sent = text.take(pa.array(at))
+    written = Written(clean(sent), exponents=kind is FieldType.NUMBER)
+    point, comma = written.point, written.comma
+    either = point & comma & ~written.neutral
+    if kind is FieldType.NUMBER:
+        odd = either & ~is_doubtful(sent)
+        return Evidence(decimals=np.array([(point & ~comma).sum(), (comma & ~point).sum()]), either=int(odd.sum()))
+    cores = written.core.filter(pa.array(either))
+    whole = cores.filter(pc.match_substring_regex(cores, _WHOLE))
+    commas = pc.match_substring(whole, ",").true_count
+    return Evidence(
+        decimals=np.array([(point & ~comma).sum(), (comma & ~point).sum()]),
+        whole=np.array([commas, len(whole) - commas]),
+        either=int(either.sum()),
+    )
+
+
+def _of_dates(text: pa.StringArray) -> Counts:
+    found = np.zeros((len(MARKS), 2), np.int64)
+    cells = text.take(pa.array(where_true(pc.match_substring_regex(text, "[0-9]{1,2}[/.-][0-9]{1,2}[/.-][0-9]{4}"))))
+    if len(cells):
+        cells = clean(cells)
+        for place, mark in enumerate(MARKS):
+            for first, (one, other) in enumerate(((_DAY, _MONTH), (_MONTH, _DAY))):
+                matches = pc.match_substring_regex(cells, rf"\A{one}[{mark}]{other}[{mark}]{_END}")
+                found[place, first] = matches.true_count
+    return found
