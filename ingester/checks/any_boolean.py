@@ -1,6 +1,6 @@
 """Booleans of fields without words of their own: Table Schema's words, and those of people in several languages.
 
-A word is here only if it means one thing in all of these languages, in any case.
+A word is here only if it means one thing in all languages that we know, in any case. `O` is not: it may be oui or zero.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ingester.ruleset.model import Field
 #: English; German, Dutch, Danish, Norwegian, Swedish; French; Spanish, Portuguese, Italian; Polish; Czech and Slovak;
 #: Hungarian; Finnish; Turkish. Spreadsheets write TRUE in the language of the desk.
 _TRUE = (
-    *("true", "yes", "y", "t", "on", "1", "1.0", "j", "ja", "jo", "wahr", "waar", "sand", "sant", "oui", "vrai", "o"),
+    *("true", "yes", "y", "t", "on", "1", "1.0", "j", "ja", "wahr", "waar", "sand", "sant", "oui", "vrai"),
     *("si", "sí", "sì", "s", "sim", "verdadero", "verdadeiro", "vero", "tak", "prawda", "ano", "áno", "pravda"),
     *("igen", "igaz", "kyllä", "tosi", "evet", "doğru"),
 )

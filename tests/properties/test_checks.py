@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from ingester.checks.cast import cast_of
 from ingester.checks.compile import CompiledEntity, column_type
-from ingester.checks.missing import MissingValues
 from ingester.checks.keyhash import key_hash
+from ingester.checks.missing import MissingValues
 from ingester.ruleset.model import Constraints, Entity, Field, FieldType
 from tests.examples import examples
 

@@ -17,6 +17,8 @@ from enum import Enum, auto
 from functools import partial
 from typing import Any
 
+from ingester.checks.any_boolean import words
+from ingester.checks.cast import is_free
 from ingester.ruleset.model import Field, FieldType, Step
 
 BLANKS = " \t\r\n\f\v"
@@ -40,6 +42,8 @@ class Difference:
     reason: str
     field: Mapping[str, Any]
     cell: str
+    #: Another cell of its column, where that one counts.
+    beside: str = ""
 
 
 def explained(by: By, field: Field, cell: str) -> list[str]:
@@ -100,8 +104,33 @@ def has_offset(cell: str) -> bool:
     return re.search(r"(Z|[+-][0-9]{2}:?[0-9]{2})$", cell) is not None
 
 
+#: What nobody sees, beyond ASCII.
+_UNSEEN = "\u00a0\u00ad\u2003\u200b\u202f\ufeff\x85\u2028\u2029\u3000"
+#: What says that there is no value.
+_NO_VALUE = re.compile(
+    r"(?i)\(?null\)?|<null>|\[null\]|#null|#?n/a|<?na>?|n\.a\.|nan|nat|none|nil|\\n|-{1,3}|[\u2013\u2014]"
+)
+#: Three letters may be a currency, an e an exponent.
+_WRITTEN = re.compile(r"\W*([A-Z]{1,3}|kr)?\W*[0-9][\W0-9]*([eE][+-]?[0-9]+|[A-Z]{3}|kr)?\W*")
+
+
 def _is_blank(_: Field, cell: str) -> bool:
-    return cell != "" and not cell.strip(BLANKS)
+    return cell != "" and not cell.strip(BLANKS + _UNSEEN + '"')
+
+
+def _is_compared(field: Field) -> bool:
+    return field.type in {FieldType.STRING, FieldType.ANY} and (
+        field.constraints.enum is not None or field.format in {"uuid", "email"}
+    )
+
+
+def _is_written_number(field: Field, cell: str) -> bool:
+    is_number = field.type in {FieldType.INTEGER, FieldType.NUMBER} and is_free(field)
+    return is_number and _WRITTEN.fullmatch(cell) is not None
+
+
+def _says_nothing(field: Field, cell: str) -> bool:
+    return is_free(field) and _NO_VALUE.fullmatch(cell.strip(BLANKS + _UNSEEN)) is not None
 
 
 def _of(types: set[FieldType], pattern: str, *formats: str) -> Callable[[Field, str], bool]:
@@ -258,20 +287,87 @@ DIFFERENCES = (
         field={"type": "string", "normalise": ["upper"], "constraints": {"enum": ["A"]}},
         cell="a",
     ),
+    _THEM(
+        name="words for no value in a column with a type",
+        applies=_says_nothing,
+        reason="Nothing else can be meant where numbers or dates are; the status file says which words were read so.",
+        field={"type": "integer"},
+        cell="N/A",
+    ),
+    _THEM(
+        name="what nobody sees around a value",
+        applies=lambda field, cell: _is_compared(field) and cell != cell.strip(BLANKS + _UNSEEN),
+        reason="It comes of copying; nobody means another value by it.",
+        field={"type": "string", "constraints": {"enum": ["a"]}},
+        cell="a\u00a0",
+    ),
+    _US(
+        name="an error of a spreadsheet is no text",
+        applies=lambda _, cell: re.fullmatch(r"#(N/A|REF!|VALUE!|DIV/0!|NAME\?|NUM!|NULL!)", cell) is not None,
+        reason="It tells that a formula failed; the text was never meant.",
+        field={"type": "string"},
+        cell="#REF!",
+    ),
+    _US(
+        name="a power of ten is no identifier",
+        applies=lambda field, cell: (
+            field.constraints.unique and re.fullmatch(r"[1-9]([.,][0-9]+)?E\+..", cell) is not None
+        ),
+        reason="A spreadsheet has dropped digits of it.",
+        field={"type": "string", "constraints": {"unique": True}},
+        cell="1.23E+12",
+    ),
+    _THEM(
+        name="words for true and false",
+        applies=lambda field, cell: (
+            field.type is FieldType.BOOLEAN
+            and is_free(field)
+            and any(cell.strip(BLANKS + _UNSEEN + "'\"").lower() in each for each in words())
+        ),
+        reason="In no language of these has such a word another meaning.",
+        field={"type": "boolean"},
+        cell="yes",
+    ),
+    _THEM(
+        name="dates and times in a usual form with one reading",
+        applies=lambda field, cell: field.type in _MOMENTS and is_free(field) and re.search("[0-9]", cell) is not None,
+        reason="People and programs write them so; what has two readings is read as its column tells, else refused.",
+        field={"type": "date"},
+        cell="13/04/2026",
+    ),
     # --- numbers
+    _THEM(
+        name="numbers as people write them",
+        applies=_is_written_number,
+        reason="Signs, groups and currencies that leave one reading for the whole column.",
+        field={"type": "number"},
+        cell="($1,234.50)",
+    ),
+    _US(
+        name="a point that may group",
+        applies=lambda field, cell: (
+            field.type is FieldType.NUMBER
+            and is_free(field)
+            and re.fullmatch(r" *[+-]?[1-9][0-9]{0,2}\.[0-9]{3} *", cell) is not None
+        ),
+        reason="Beside `$1.234` or `12,50` it may be a thousand and more.",
+        field={"type": "number"},
+        cell="1.234",
+        beside="$1.234",
+    ),
     _US(
         name="a number is a number",
         applies=_of(_NUMBERS, r"(?i)nan|inf"),
-        reason="NaN and infinity come of a calculation that failed; sums over them are worthless.",
+        reason="NaN and infinity come of a calculation that failed; sums over them are worthless. NaN is no value.",
         field={"type": "number"},
-        cell="NaN",
+        cell="inf",
     ),
     _US(
         name="no exponent",
         applies=_of(_NUMBERS, r"(?i)[0-9.]e[+-]?[0-9]"),
-        reason="A spreadsheet makes 1e5 of an article number such as 1E5, and rounds what it abbreviates.",
-        field={"type": "number"},
-        cell="1e5",
+        reason="A spreadsheet makes 1e5 of an article number such as 1E5. Only a plain number may have one.",
+        field={"type": "geopoint"},
+        cell="1e2,5",
     ),
     _US(
         name="no underscore in a number",
@@ -312,8 +408,8 @@ DIFFERENCES = (
         name="blanks around a number are ASCII",
         applies=_has_blanks_of_unicode,
         reason="A no-break space or a separator character beside a number shows that a file was decoded wrongly.",
-        field={"type": "integer"},
-        cell="5\u00a0",
+        field={"type": "list", "itemType": "integer"},
+        cell="5\u00a0,6",
     ),
     _US(
         name="groups stand where groups end",
@@ -451,8 +547,8 @@ DIFFERENCES = (
         applies=_is_no_standard,
         reason="Table Schema has one form for each; what frictionless takes beside it (`2020-1-5`, `+0200`, "
         "`20-02`) other readers refuse or read otherwise. Offsets have no meaning in a time of day.",
-        field={"type": "date"},
-        cell="2020-1-5",
+        field={"type": "yearmonth"},
+        cell="20-02",
     ),
     _US(
         name="a day begins at 00:00",

@@ -36,8 +36,8 @@ Flag = tuple[int, str | None]
 #: Stands for all fields of the primary key.
 KEY = "(key)"
 
-#: Our notices about what Table Schema does not describe.
-_OTHER = {"unknown_column", "incomplete_reference"}
+#: Our notices about what Table Schema does not describe, and those that keep no cell out.
+_OTHER = {"unknown_column", "incomplete_reference", "read_as_missing", "invisible_characters"}
 #: Ours about a whole row, and about rows that repeat another's key.
 _RAGGED = {"wrong_cell_count", "broken_quotes"}
 _KEY = {"duplicate_row", "identical_row"}
