@@ -98,10 +98,10 @@ class AnyNumberCast:
         """Cells that are not canonical, cleaned."""
         written = Written(text, exponents=not self._is_integer)
         point, comma = written.point, written.comma
-        either = point & comma & ~written.neutral
-        # Before the column has been looked at, a decimal comma anywhere tells that other points may group.
         comma_alone = comma & ~point
-        unknown = either | comma_alone if not style.surveyed else either
+        # Before the column has been looked at, whatever is not written as the standard has it makes one wonder whether
+        # the points of other cells group.
+        unknown = point & comma & ~written.neutral if style.surveyed else comma & ~written.raised
         is_comma = comma & (style.decimal == ",") if style.decimal else comma_alone
         is_point = point & (style.decimal != ",") | written.neutral
         ambiguous = unknown & (style.decimal == "")
@@ -139,13 +139,15 @@ class Written:
         #: The same number with either sign.
         self.neutral = self.point & self.comma & ~_mask(pc.match_substring_regex(self.core, "[.,]"))
         self._exponents: tuple[Positions, pa.StringArray] | None = None
+        #: Whole numbers with an exponent.
+        self.raised = np.zeros(len(text), np.bool_)
         raised = where_true(pc.match_substring_regex(text, _EXPONENT)) if exponents else np.empty(0, np.int64)
         if raised.size:
             # No one groups the digits before an exponent.
             cells = text.take(pa.array(raised))
             has_comma, has_point = _mask(pc.match_substring(cells, ",")), _mask(pc.match_substring(cells, "."))
             self.point[raised], self.comma[raised] = ~has_comma, ~has_point
-            self.neutral[raised] = ~has_comma & ~has_point
+            self.neutral[raised] = self.raised[raised] = ~has_comma & ~has_point
             self._exponents = raised, cells
 
     def plain(self, is_comma: Mask) -> pa.StringArray:

@@ -13,8 +13,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ingester.checks.any_number import Written, is_doubtful
-from ingester.checks.fault import where_true
+from ingester.checks.any_number import Written
+from ingester.checks.fault import where_false, where_true
 from ingester.checks.invisible import clean
 from ingester.checks.style import MARKS, Style
 from ingester.ruleset.model import FieldType
@@ -27,6 +27,8 @@ _DAY, _MONTH = "(?:1[3-9]|2[0-9]|3[01])", "(?:0?[1-9]|1[0-2])"
 _END = r"[0-9]{4}(?:\z|[Tt, ])"
 #: Of an integer: a group of digits that is no fraction of zeros.
 _WHOLE = "[,.](?:[0-9]{2}[1-9]|[0-9][1-9]0|[1-9]00)"
+#: As the standard writes a number, programs' exponents included.
+_USUAL = r"\A[+-]?(?:[0-9]+(?:[.][0-9]+)?|[.][0-9]+)(?:[eE][+-]?[0-9]+)?\z"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +39,8 @@ class Evidence:
     decimals: Counts = field(default_factory=lambda: np.zeros(2, np.int64))
     #: Of an integer, cells such as `1,234` and `1.234`, which are whole with one decimal sign only.
     whole: Counts = field(default_factory=lambda: np.zeros(2, np.int64))
-    #: Cells such as `$ 1.234` that can be read in two ways, and are not canonical in either.
-    either: int = 0
+    #: Numbers such as `$ 1.234` and `(5)`, which are not written as the standard has it: so may be the others not.
+    odd: int = 0
     #: For each of `MARKS`: the day only, the month only in front.
     dates: Counts = field(default_factory=lambda: np.zeros((len(MARKS), 2), np.int64))
 
@@ -46,7 +48,7 @@ class Evidence:
         return Evidence(
             self.decimals + other.decimals,
             self.whole + other.whole,
-            self.either + other.either,
+            self.odd + other.odd,
             self.dates + other.dates,
         )
 
@@ -59,7 +61,7 @@ class Evidence:
                 # What is no whole number with a comma is no evidence for a point: standing alone it may be a mistake.
                 point = int(self.whole[0] > 0 and self.whole[1] == 0)
             decimal = "." if point and not comma else "," if comma and not point else ""
-            doubtful = not decimal and (bool(point and comma) or self.either > 0 or pinned.doubtful)
+            doubtful = not decimal and (bool(point and comma) or self.odd > 0 or pinned.doubtful)
         orders = ["dmy" if day and not month else "mdy" if month and not day else "" for day, month in self.dates]
         slash, dot, hyphen = (said or found for said, found in zip(pinned.dates, orders, strict=True))
         return Style(decimal, doubtful, (slash, dot, hyphen), surveyed=True)
@@ -73,24 +75,21 @@ def evidence(text: pa.StringArray, kind: FieldType) -> Evidence:
 
 
 def _of_numbers(text: pa.StringArray, kind: FieldType) -> Evidence:
-    at = where_true(pc.match_substring_regex(text, "[0-9][.,]|[.,][0-9]"))
+    # What is plain digits tells nothing.
+    at = where_false(pc.match_substring_regex(text, r"\A-?[0-9]*\z"))
     if not at.size:
         return Evidence()
-    sent = text.take(pa.array(at))
-    written = Written(clean(sent), exponents=kind is FieldType.NUMBER)
+    cells = clean(text.take(pa.array(at)))
+    written = Written(cells, exponents=kind is FieldType.NUMBER)
     point, comma = written.point, written.comma
-    either = point & comma & ~written.neutral
+    decimals = np.array([(point & ~comma).sum(), (comma & ~point).sum()])
     if kind is FieldType.NUMBER:
-        odd = either & ~is_doubtful(sent)
-        return Evidence(decimals=np.array([(point & ~comma).sum(), (comma & ~point).sum()]), either=int(odd.sum()))
-    cores = written.core.filter(pa.array(either))
+        is_usual = pc.match_substring_regex(cells, _USUAL).to_numpy(zero_copy_only=False).astype(np.bool_)
+        return Evidence(decimals, odd=int(((point | comma) & ~is_usual).sum()))
+    cores = written.core.filter(pa.array(point & comma & ~written.neutral))
     whole = cores.filter(pc.match_substring_regex(cores, _WHOLE))
     commas = pc.match_substring(whole, ",").true_count
-    return Evidence(
-        decimals=np.array([(point & ~comma).sum(), (comma & ~point).sum()]),
-        whole=np.array([commas, len(whole) - commas]),
-        either=int(either.sum()),
-    )
+    return Evidence(decimals, np.array([commas, len(whole) - commas]))
 
 
 def _of_dates(text: pa.StringArray) -> Counts:
