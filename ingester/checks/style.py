@@ -7,8 +7,10 @@ says nothing of it: fields with options of their own are read by these alone.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+from ingester.ruleset.model import FieldType
 
 #: What stands between day, month and year; columns are decided for each apart, as people do not mix them.
 MARKS = "/.-"
@@ -45,6 +47,12 @@ class Style:
         decimal = said.get("decimal", ".")
         is_mixed = decimal == _MIXED
         return cls("" if is_mixed else decimal, is_mixed, (slash, dot, hyphen), surveyed=True)
+
+    def of_type(self, kind: FieldType) -> Style:
+        """What of it concerns a column of a type: numbers have no order, dates no decimal sign."""
+        if kind in {FieldType.INTEGER, FieldType.NUMBER}:
+            return replace(self, dates=("", "", ""))
+        return replace(self, decimal="", doubtful=False)
 
     def to_json(self) -> dict[str, Any]:
         """What is known, as a status file says it; empty if nothing is."""

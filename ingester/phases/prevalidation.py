@@ -155,9 +155,12 @@ class _Task:
         """
         if known is None:
             is_of_rejects = {match.column for match in self.columns} >= _MARKS_OF_REJECTS
-            return dict.fromkeys(self._styled, replace(style, doubtful=is_of_rejects and not style.decimal))
-        canonical = style if style.decimal else replace(style, decimal=".")
-        return {key: Style.of_json(known[key]) if key in known else canonical for key in self._styled}
+            style = replace(style, doubtful=is_of_rejects and not style.decimal)
+            styles = dict.fromkeys(self._styled, style)
+        else:
+            canonical = style if style.decimal else replace(style, decimal=".")
+            styles = {key: Style.of_json(known[key]) if key in known else canonical for key in self._styled}
+        return {key: each.of_type(self.entity.field(self.fields[key]).type) for key, each in styles.items()}
 
     def surveyed(self, pinned: Mapping[str, Style]) -> dict[str, Style]:
         """How each column is written, by all of its cells."""

@@ -1,0 +1,105 @@
+"""A column is decided by all of its cells, wherever in the file they are; then the file is read from its beginning."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from ingester.checks.style import Style
+from ingester.phases import prevalidation
+from ingester.phases.prevalidation import Prevalidated
+from ingester.ruleset.model import Check, Constraints, Entity, Field, FieldType
+from ingester.spill.notices import Notices
+from ingester.spill.verdict import Verdict
+
+ENTITY = Entity(
+    catalogue="shop",
+    name="sale",
+    fields=(
+        Field(name="id"),
+        Field(name="amount", type=FieldType.NUMBER),
+        Field(name="on", type=FieldType.DATE),
+        Field(name="state", constraints=Constraints(enum=("new",))),
+    ),
+    primary_key=("id",),
+    checks=(Check(code="negative", assertion="amount >= 0", fields=("amount",), message="Negative"),),
+)
+ROWS = 30_000
+
+
+class Attempt:
+    """One run of the first phase in blocks of 64 KiB."""
+
+    def __init__(self, folder: Path, rows: list[str], **given: Any) -> None:
+        self.notices, self.verdict = Notices(folder), Verdict()
+        drop = folder / "drop.csv"
+        drop.write_text("id;amount;on;state\n".replace(";", ",") + "".join(f"{row}\n" for row in rows))
+        self.found: Prevalidated = prevalidation.run(
+            drop,
+            ENTITY,
+            self.notices,
+            self.verdict,
+            folder,
+            timezone="UTC",
+            block_bytes=1 << 16,
+            truncation_approved=False,
+            whole=ENTITY,
+            **given,
+        )
+
+    def values(self, column: str) -> list[Any]:
+        batches = [batch.column(0) for _, batch in self.found.rows.batches((column,))]
+        found: list[Any] = pa.chunked_array(batches).to_pylist()
+        return found
+
+    @property
+    def codes(self) -> dict[tuple[str, str], int]:
+        return {(code, field): count for (code, field, _), count in self.notices.counts().items()}
+
+
+def usual(number: int) -> str:
+    return f"{number},1.234,03/04/2026,new"
+
+
+def test_the_last_row_decides_how_the_first_is_read(tmp_path: Path) -> None:
+    rows = [*map(usual, range(ROWS)), 'x,"-0,5",13/04/2026,old', "y,NULL,NULL,new"]
+    attempt = Attempt(tmp_path, rows)
+    assert attempt.found.styles == {"amount": {"decimal": ","}, "on": {"dates": "dmy"}}
+    assert set(attempt.values("amount")[:-2]) == {"1234"}
+    assert {str(day) for day in attempt.values("on")[:-2]} == {"2026-04-03"}
+    assert attempt.values("amount")[-2:] == ["-0.5", None]
+    # Nothing is counted twice, though some blocks were read twice.
+    assert attempt.codes == {
+        ("invalid_enum_value", "state"): 1,
+        ("negative", "amount"): 1,
+        ("read_as_missing", "amount"): 1,
+        ("read_as_missing", "on"): 1,
+    }
+    assert (attempt.verdict.total, attempt.verdict.error_rows) == (ROWS + 2, 1)
+    assert [number for batch in attempt.found.assertions.failed() for number in batch] == [ROWS + 1]
+
+
+def test_a_file_that_is_canonical_throughout_is_read_once(tmp_path: Path) -> None:
+    attempt = Attempt(tmp_path, [f"{number},1.234,2026-04-03,new" for number in range(100)])
+    assert attempt.found.styles == {}
+    assert set(attempt.values("amount")) == {"1.234"}
+
+
+def test_what_a_feed_says_of_its_files_needs_no_other_row(tmp_path: Path) -> None:
+    attempt = Attempt(tmp_path, [usual(1), 'b,"1,234",04/13/2026,new'], style=Style.of(",", "dmy"))
+    assert attempt.values("amount") == ["1234", "1.234"]
+    assert attempt.found.styles == {"amount": {"decimal": ","}, "on": {"dates": "dmy"}}
+    assert [str(day) for day in attempt.values("on")] == ["2026-04-03", "None"]
+    assert attempt.codes == {("invalid_type", "on"): 1}
+
+
+def test_rejects_are_read_as_their_original_was(tmp_path: Path) -> None:
+    known = {"amount": {"decimal": ","}, "on": {"dates": "mdy"}}
+    attempt = Attempt(tmp_path, [usual(1)], known=known)
+    assert (attempt.values("amount"), str(attempt.values("on")[0])) == (["1234"], "2026-03-04")
+    assert attempt.found.styles == known
+    assert Attempt(tmp_path, ["a,1.234,,new"], known={}).values("amount") == ["1.234"]
+    mixed = Attempt(tmp_path, ["a,1.234,,new"], known={"amount": {"decimal": "mixed"}})
+    assert mixed.codes == {("ambiguous_number", "amount"): 1}
