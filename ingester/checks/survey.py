@@ -31,6 +31,15 @@ _WHOLE = "[,.](?:[0-9]{2}[1-9]|[0-9][1-9]0|[1-9]00)"
 _USUAL = r"\A[+-]?(?:[0-9]+(?:[.][0-9]+)?|[.][0-9]+)(?:[eE][+-]?[0-9]+)?\z"
 
 
+def _alone(decimal: str, group: str) -> str:
+    """Most of the cells that can be read with one decimal sign only; others are looked at more closely."""
+    whole = rf"[0-9]{{4,}}|[1-9][0-9]{{0,2}}(?:{group}[0-9]{{3}})+"
+    return rf"\A-?(?:(?:{whole}){decimal}[0-9]+|[0-9]+{decimal}(?:[0-9]{{1,2}}|[0-9]{{4,}}))\z"
+
+
+_ALONE = (_alone("[.]", ","), _alone(",", "[.]"))
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """How many cells of a column can be read in one way only, and how many in two."""
@@ -75,14 +84,22 @@ def evidence(text: pa.StringArray, kind: FieldType) -> Evidence:
 
 
 def _of_numbers(text: pa.StringArray, kind: FieldType) -> Evidence:
+    alone = np.zeros(2, np.int64)
+    for place, pattern in enumerate(_ALONE):
+        others = where_false(pc.match_substring_regex(text, pattern))
+        alone[place] = len(text) - text.null_count - others.size
+        text = text.take(pa.array(others)) if alone[place] else text
+    if kind is FieldType.NUMBER and alone.all():
+        # Nothing can settle the column any more.
+        return Evidence(alone)
     # What is plain digits tells nothing.
     at = where_false(pc.match_substring_regex(text, r"\A-?[0-9]*\z"))
     if not at.size:
-        return Evidence()
+        return Evidence(alone)
     cells = clean(text.take(pa.array(at)))
     written = Written(cells, exponents=kind is FieldType.NUMBER)
     point, comma = written.point, written.comma
-    decimals = np.array([(point & ~comma).sum(), (comma & ~point).sum()])
+    decimals = alone + np.array([(point & ~comma).sum(), (comma & ~point).sum()])
     if kind is FieldType.NUMBER:
         is_usual = pc.match_substring_regex(cells, _USUAL).to_numpy(zero_copy_only=False).astype(np.bool_)
         return Evidence(decimals, odd=int(((point | comma) & ~is_usual).sum()))
