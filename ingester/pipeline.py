@@ -6,7 +6,7 @@ leaves nothing behind but the workspace. After the commit the import is applied,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ import structlog
 
 from ingester import arrow_alone as _arrow_alone  # noqa: F401 -- before any other module makes an array
 from ingester import fault, repeat
+from ingester.checks.style import Style
 from ingester.directory import DataDirectory, sync_file, sync_folder
 from ingester.domain import notice
 from ingester.domain.errors import InvariantError, TransientError, UnreadableFile
@@ -40,7 +41,7 @@ from ingester.phases import (
 from ingester.phases.account import Account
 from ingester.phases.assertions import Assertions
 from ingester.repeat import Repeat
-from ingester.ruleset.columns import known_names
+from ingester.ruleset.columns import ColumnMatch, known_names
 from ingester.ruleset.model import Entity
 from ingester.ruleset.narrow import for_action
 from ingester.spill.notices import Notices
@@ -237,6 +238,7 @@ class _Attempt:
             partial=job.action is Action.UPDATE,
             erases=job.empty_erases,
             truncation_approved="possibly_truncated" in job.approved,
+            style=Style.of(self._reads.decimal, self._reads.dates),
         )
 
     @property
@@ -275,10 +277,7 @@ class _Attempt:
             "reason": None,
             "message": None,
             "detected": checked.opened.detected.to_json(),
-            "columns": [
-                {"column": match.column, "field": match.field, "matched_by": match.matched_by, "score": match.score}
-                for match in checked.columns
-            ],
+            "columns": [_column(match, checked.styles) for match in checked.columns],
             "phases": [_phase(record) for record in self._records],
             "stats": stats,
             "counts": [
@@ -351,6 +350,13 @@ def _phase(record: PhaseRecord) -> dict[str, Any]:
         "started_at": status.moment(record.started_at),
         "finished_at": status.moment(record.finished_at),
     }
+
+
+def _column(match: ColumnMatch, styles: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """One column of the file as the status file tells of it, with the style of its cells where that was in question."""
+    said = {"column": match.column, "field": match.field, "matched_by": match.matched_by, "score": match.score}
+    style = styles.get(match.key or "")
+    return said | {"style": style} if style else said
 
 
 def _seconds(records: Sequence[PhaseRecord]) -> dict[str, float]:

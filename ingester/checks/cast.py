@@ -104,6 +104,13 @@ def reading_of(field: Field, timezone: str) -> Reading:
     return lambda text, _: cast(text)
 
 
+def certain_reading_of(field: Field, timezone: str) -> Reading | None:
+    """The cast of cells that had a type where they came from; None for fields whose cells have but one form."""
+    if field.type not in _COLUMN_TYPES and field.type is not FieldType.NUMBER:
+        return None
+    return reading_of(Field(name=field.name, type=field.type), timezone)
+
+
 def is_free(field: Field) -> bool:
     """Whether cells of the field have a type, and the rule does not say how they are written."""
     match field.type:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import NamedTuple
 
@@ -14,9 +14,9 @@ import pyarrow.compute as pc
 
 from ingester.checks.assertion import Assertion, Batch, today_in
 from ingester.checks.bounds import bounds
-from ingester.checks.cast import cast_of, cast_type, column_type, is_free, reading_of
-from ingester.checks.cells import without
-from ingester.checks.fault import Column, Fault, Mask, Positions, present
+from ingester.checks.cast import cast_of, cast_type, certain_reading_of, column_type, is_free, reading_of
+from ingester.checks.cells import replaced, without
+from ingester.checks.fault import Column, Fault, Mask, Positions, Typed, present
 from ingester.checks.identifier import abbreviated
 from ingester.checks.invisible import bare
 from ingester.checks.length import length
@@ -152,12 +152,14 @@ class CompiledEntity:
         cells: Mapping[str, pa.StringArray],
         fields: Mapping[str, str] | None = None,
         styles: Mapping[str, Style] | None = None,
+        certain: Mapping[str, Mask] | None = None,
     ) -> Checked:
         """Check the columns of one batch, text as sent, by field name. A field without a column is not checked.
 
         A column of a family is under its header instead, and `fields` says which field each such header is of.
         `styles` says how columns are written, as far as that is known; findings of `UNSETTLED` codes are about cells
-        that cannot be read without.
+        that cannot be read without. Cells that are `certain` had a type where they came from: their text is canonical,
+        whatever the rule says of how such values are written.
         """
         no_values: dict[str, Counter[str]] = {}
         columns: dict[str, pa.Array] = {}
@@ -168,7 +170,7 @@ class CompiledEntity:
         for key, text in cells.items():
             compiled = self._fields[key if fields is None else fields.get(key, key)]
             field = compiled.field
-            found = compiled.check(text, (styles or {}).get(key, UNKNOWN))
+            found = compiled.check(text, (styles or {}).get(key, UNKNOWN), (certain or {}).get(key))
             if found.no_values:
                 no_values[key] = found.no_values
             typed[field.name] = found.values
@@ -291,6 +293,10 @@ def default_value(field: Field, timezone: str = "UTC") -> Scalar | None:
     return value
 
 
+#: How cells are written that had a type where they came from.
+_CANONICAL = replace(Style.of(".", "ymd"), surveyed=True)
+
+
 class _Prepared(NamedTuple):
     text: pa.StringArray
     missing: Mask
@@ -332,6 +338,7 @@ class _CompiledField:
             self._normalise = Normaliser(field.normalise) if field.normalise else None
             self._cast = cast_of(field, timezone)
             self._read = reading_of(field, timezone)
+            self._read_certain = certain_reading_of(field, timezone)
         except ValueError as error:
             raise ConfigurationError(f"field {field.name}: {error}") from error
         self._constraints = (
@@ -368,10 +375,19 @@ class _CompiledField:
         text = _without_all(text, [fault.positions for fault in faults])
         return _Prepared(text, missing, faults, bared)
 
-    def check(self, cells: pa.StringArray, style: Style) -> _CheckedColumn:
+    def _typed(self, text: pa.StringArray, style: Style, certain: Mask | None) -> Typed:
+        if certain is None or self._read_certain is None:
+            return self._read(text, style)
+        at = np.flatnonzero(certain & present(text))
+        theirs = self._read_certain(text.take(pa.array(at)), _CANONICAL)
+        ours = self._read(without(text, at), style)
+        faults = [Fault(fault.code, fault.expected, at[fault.positions]) for fault in theirs.faults]
+        return Typed(replaced(ours.values, at, theirs.values), [*ours.faults, *faults])
+
+    def check(self, cells: pa.StringArray, style: Style, certain: Mask | None = None) -> _CheckedColumn:
         text, missing, faults, bared = self._prepared(cells)
         failed = [fault.positions for fault in faults]
-        typed = self._read(text, style)
+        typed = self._typed(text, style, certain)
         no_values: Counter[str] = Counter()
         if self._is_free and typed.faults:
             typed, empty, no_values = without_no_values(text, typed)

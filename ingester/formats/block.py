@@ -35,6 +35,11 @@ class Block:
     #: By position of the column, which cells had a type where the file came from; their text is canonical.
     typed: dict[int, Mask] = field(default_factory=dict)
 
+    def written(self, position: int) -> pa.StringArray:
+        """The cells of a column that somebody wrote as text."""
+        column, mask = self.table.column(position), self.typed.get(position)
+        return column if mask is None else column.filter(pa.array(~mask))
+
 
 def parse(piece: Piece, width: int, delimiter: str, rewritten: Rewritten | None = None) -> Block:
     """The piece as columns. Raises NotUtf8 for bytes that are no UTF-8."""

@@ -167,7 +167,7 @@ class _Task:
 
         def look(block: Block) -> dict[str, Evidence]:
             return {
-                key: self.checks.evidence(self.fields[key], block.table.column(position))
+                key: self.checks.evidence(self.fields[key], block.written(position))
                 for key, position in self._styled.items()
             }
 
@@ -217,7 +217,8 @@ def _pass(
         if not usable:
             return _CheckedBlock(numbers, {}, [], last_row)
         sent = {key: block.table.column(match.position) for key, match in cells.items()}
-        checked = task.checks.check(sent, fields, styles)
+        certain = {key: mask for key, match in cells.items() if (mask := block.typed.get(match.position)) is not None}
+        checked = task.checks.check(sent, fields, styles, certain)
         if not is_settled and any(each.code in UNSETTLED for each in checked.findings):
             raise _UnsettledError
         found = _kinds(checked.findings, numbers)
