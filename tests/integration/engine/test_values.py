@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from ingester.checks.style import Style
+from ingester.formats.opening import open_drop
 from ingester.phases import prevalidation
 from ingester.phases.prevalidation import Prevalidated
 from ingester.ruleset.model import Check, Constraints, Entity, Field, FieldType
@@ -37,7 +38,7 @@ class Attempt:
         drop = folder / "drop.csv"
         drop.write_text("id;amount;on;state\n".replace(";", ",") + "".join(f"{row}\n" for row in rows))
         self.found: Prevalidated = prevalidation.run(
-            drop,
+            open_drop(drop, drop.name, folder),
             ENTITY,
             self.notices,
             self.verdict,
