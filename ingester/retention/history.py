@@ -60,7 +60,11 @@ class History:
     def _old(self, limit: datetime, after: int) -> list[Import]:
         last = (
             select(func.max(turn.PLACE))
-            .where(Import.tenant == self._tenant, col(Import.outcome).in_((Outcome.ACCEPTED, Outcome.PARTIAL)))
+            .where(
+                Import.tenant == self._tenant,
+                col(Import.outcome).in_((Outcome.ACCEPTED, Outcome.PARTIAL)),
+                col(Import.run_id).is_(None) | (col(Import.run_id) != col(Import.id)),
+            )
             .group_by(col(Import.catalogue), col(Import.entity), col(Import.source))
         )
         statement = (

@@ -24,6 +24,7 @@ from ingester.store.ledger_tables import Import
 from ingester.store.retention import Retention
 from tests.integration.engine.harness import SHOP, Engine, failing
 from tests.report import reports
+from tests.zipped import zipped
 
 ITEMS = "external_id,label\nA,Alpha\n"
 WRONG = "external_id,label,stock\nA,Alpha,x\n"
@@ -420,3 +421,32 @@ def test_a_purge_is_refused_under_legal_hold_and_while_an_import_runs(sqlite: En
     for _ in purge(sqlite).steps():
         pass
     assert traces(sqlite) == []
+
+
+def test_what_is_left_of_an_archive_goes_when_its_time_has_come(engine: Engine) -> None:
+    for number in range(2):
+        files = {"items.csv": ITEMS + f"K{number},x\n", "stuff.csv": ITEMS, "remarks.csv": f"text\n{number}\n"}
+        engine.drop(f"nightly_{number}.zip", zipped(files))
+        engine.work()
+    assert len(archived(engine)) == 2
+    at = now() + 100 * DAY
+    keep(engine, at, history_days=90)
+    left = [drop.name for _, drop in reversed(engine.ledger.imports())]
+    assert left == [
+        "nightly_0.zip.stuff.csv",
+        "nightly_1.zip.items.csv",
+        "nightly_1.zip.stuff.csv",
+        "nightly_1.zip.remarks.csv",
+    ], "what failed can be tried again, and repetitions are told by what changed something last"
+    keep(engine, at, quarantine_days=1, archive_days=1, outbox_days=1)
+    assert (archived(engine), outbox(engine)) == ([], [])
+    assert list(engine.directory.quarantine.iterdir()) == []
+
+
+def test_a_purge_takes_an_archive_that_is_under_way_with_its_files(engine: Engine) -> None:
+    engine.drop("nightly.zip", zipped({"items.csv": ITEMS, "stuff.csv": ITEMS, "remarks.csv": "text\nx\n"}))
+    assert engine.worker().run_next()
+    assert list(purge(engine).steps())[-1] == "tenant"
+    assert engine.leftovers() == []
+    assert list(engine.directory.quarantine.iterdir()) == []
+    assert engine.ledger.imports() == []
