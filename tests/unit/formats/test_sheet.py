@@ -237,9 +237,9 @@ def test_a_bomb_is_refused_at_once(tmp_path: Path, change: Callable[[bytes], byt
 def test_a_workbook_may_not_have_more_memory_than_it_is_allowed(tmp_path: Path) -> None:
     with xlsxwriter.Workbook(str(tmp_path / "book.xlsx")) as book:
         sheet = book.add_worksheet()
-        for row in range(20_000):
-            sheet.write_row(row, 0, [f"{row}-{column}" for column in range(20)])
-    refused = refusal(tmp_path / "book.xlsx", None, Limits(sheet_memory=80 * 2**20, columns=30))
+        for row in range(5000):
+            sheet.write_row(row, 0, [f"{row}-{column}" + "x" * 1000 for column in range(20)])
+    refused = refusal(tmp_path / "book.xlsx", None, Limits(sheet_memory=80 * 2**20, ratio=10_000))
     assert (refused.code, "80 MiB of memory" in refused.reason) == ("too_large", True)
 
 
