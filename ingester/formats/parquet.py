@@ -6,6 +6,7 @@ becomes columns with dots, lists and maps become JSON text. NaN and infinity are
 
 from __future__ import annotations
 
+import errno
 import json
 from base64 import b64encode
 from collections.abc import Iterator
@@ -46,7 +47,7 @@ def transcribe(
         with parquet.ParquetFile(source, read_dictionary=texts) as opened:
             return _transcribe(opened, target, limits, is_known or (lambda _: False))
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        if isinstance(error, OSError) and error.errno:
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise
         raise unreadable(f"the Parquet file is damaged ({' '.join(str(error).split())[:200]})") from None
 

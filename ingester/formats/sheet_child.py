@@ -9,9 +9,11 @@ day is a date, whatever its format shows; a duration is ISO 8601.
 
 from __future__ import annotations
 
+import errno
 import itertools
 import json
 import math
+import re
 import resource
 import sys
 from collections import deque
@@ -25,8 +27,9 @@ from typing import Any
 import python_calamine as calamine
 
 from ingester.domain.errors import UnreadableFile
+from ingester.formats import ods_content, sheet_parts, xls_records
 from ingester.formats.plain import TYPED, PlainWriter, text, too_large, typed, unreadable
-from ingester.formats.sheet_parts import Lost, examine, lost_cells
+from ingester.formats.sheet_lost import Lost
 
 #: Rows that are looked at for the header; a name is not longer than that.
 SAMPLE_ROWS = 150
@@ -35,6 +38,7 @@ _NAMED = 8
 _EXACT = 10**15
 _COMPOUND_FILE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
+_ISO_TIME = re.compile(r"PT([0-9]{1,6})H([0-9]{1,2})M([0-9]{1,2}(?:\.[0-9]{1,9})?)S")
 _Cell = str | int | float | bool | date | datetime | time | timedelta
 _Row = Sequence[_Cell]
 
@@ -119,16 +123,20 @@ def _open(source: Path, order: dict[str, Any]) -> tuple[calamine.CalamineWorkboo
         start = file.read(1 << 16)
     if start.startswith(_COMPOUND_FILE):
         kind = "xls"
-        if _ENCRYPTED in source.read_bytes():
-            raise unreadable("the workbook is protected by a password")
     elif start.startswith(b"PK"):
-        parts = examine(source, order["unpacked_bytes"], order["ratio"], order["ratio_bytes"])
+        parts = sheet_parts.examine(source, order["unpacked_bytes"], order["ratio"], order["ratio_bytes"])
         kind = "ods" if "content.xml" in parts else "xlsx"
         if any(name.endswith("workbook.bin") for name in parts):
             raise unreadable("it is a binary workbook (.xlsb); save it as .xlsx")
     else:
         kind = "xls"
-    return calamine.CalamineWorkbook.from_filelike(source.open("rb")), kind
+    try:
+        return calamine.CalamineWorkbook.from_filelike(source.open("rb")), kind
+    except calamine.CalamineError:
+        # A new workbook with a password is an old one that holds nothing but the new one, encrypted.
+        if kind == "xls" and _ENCRYPTED in source.read_bytes():
+            raise unreadable("the workbook is protected by a password") from None
+        raise
 
 
 def _choose(workbook: calamine.CalamineWorkbook, wanted: str | None) -> tuple[calamine.CalamineSheet, list[str]]:
@@ -158,15 +166,24 @@ def _choose(workbook: calamine.CalamineWorkbook, wanted: str | None) -> tuple[ca
     return chosen, others
 
 
+def _lost(source: Path, kind: str, name: str, names: list[str]) -> Lost:
+    if kind == "xlsx":
+        return sheet_parts.lost_cells(source, name)
+    if kind == "ods":
+        return ods_content.lost_cells(source, name)
+    return xls_records.lost_cells(source, names.index(name), len(names))
+
+
 class _Sheet:
     """One sheet's rows from row 0, with what the reader lost put back."""
 
-    def __init__(self, sheet: calamine.CalamineSheet, lost: Lost, most_cells: int) -> None:
+    def __init__(self, sheet: calamine.CalamineSheet, lost: Lost, most_cells: int, has_iso_times: bool) -> None:
         end = sheet.end
         if end is None:
             raise UnreadableFile("empty_file", "")
         self._sheet = sheet
         self._lost = lost
+        self._has_iso_times = has_iso_times
         start = sheet.start or (0, 0)
         columns = [column for _, column in lost.cells]
         self._left = min([start[1], *columns])
@@ -183,6 +200,8 @@ class _Sheet:
         for number, row in zip(range(self.height), read, strict=False):
             if number in self._lost_rows or (row and self._pad):
                 row = self._mended(number, row)
+            if self._has_iso_times:
+                row = [_time_of_day(cell) if isinstance(cell, str) else cell for cell in row]
             if any(cell != "" for cell in row):
                 yield number, row
 
@@ -196,6 +215,17 @@ class _Sheet:
             elif isinstance(cell, time) and at in self._lost.negative:
                 row[place] = "#NUM!"
         return row
+
+
+def _time_of_day(cell: str) -> _Cell:
+    """A time of ODS, which is a duration that may be one of the day's."""
+    found = _ISO_TIME.fullmatch(cell)
+    if found is None:
+        return cell
+    hours, minutes, seconds = int(found[1]), int(found[2]), Decimal(found[3])
+    if hours < 24 and minutes < 60 and seconds < 60:
+        return time(hours, minutes, int(seconds), int(seconds % 1 * 10**6))
+    return timedelta(hours=hours, minutes=minutes, seconds=float(seconds))
 
 
 class _Written(str):
@@ -223,8 +253,8 @@ def _serve() -> None:
     source = Path(order["source"])
     workbook, kind = _open(source, order)
     chosen, others = _choose(workbook, order["sheet"])
-    lost = lost_cells(source, chosen.name) if kind == "xlsx" else Lost()
-    sheet = _Sheet(chosen, lost, order["sheet_cells"])
+    lost = _lost(source, kind, chosen.name, workbook.sheet_names)
+    sheet = _Sheet(chosen, lost, order["sheet_cells"], kind == "ods")
     sample = [(number, _shown(row)) for number, row in itertools.islice(sheet.rows(), SAMPLE_ROWS)]
     _say(sheet=chosen.name, others=others, sample=sample, uncalculated=lost.uncalculated)
     heading = json.loads(sys.stdin.readline())
@@ -267,7 +297,8 @@ def main() -> None:
     except MemoryError:
         _say(memory=True)
     except OSError as error:
-        _say(trouble=str(error))
+        # A damaged file sends the reader to places that are none.
+        _say(**{"broken" if error.errno in (None, errno.EINVAL) else "trouble": str(error)})
     except calamine.PasswordError:
         _say(broken="the workbook is protected by a password")
     except BaseException as error:  # noqa: BLE001 - a panic of the reader is no Exception

@@ -1,7 +1,6 @@
 """The parts of a workbook that is a zip file, looked through before the reader that would hold them in memory.
 
-They may be a bomb, or define entities. And there is what the reader cannot tell: it gives nothing where a cell has an
-error or a formula that was never calculated, and a float for a number of twenty digits.
+They may be a bomb, or define entities; and of a sheet of XLSX they tell what the reader loses.
 """
 
 from __future__ import annotations
@@ -10,15 +9,13 @@ import posixpath
 import re
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 from xml.etree import ElementTree
 
 from ingester.formats.plain import text, too_large, typed, unreadable
+from ingester.formats.sheet_lost import NEVER_CALCULATED, Lost
 
-#: What a cell is whose formula nobody calculated, as an error of Excel's own.
-NEVER_CALCULATED = "#CALC!"
 _CHUNK = 1 << 20
 #: The lists of sheets and of parts; and what is between two cells.
 _LIST_LIMIT = 16 << 20
@@ -31,17 +28,6 @@ _ATTRIBUTE = re.compile(rb"""\s(r|s|t)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
 _REFERENCE = re.compile(rb"([A-Z]{1,3})([0-9]{1,7})")
 _LONG = re.compile(rb"-?[0-9]{16,}")
 _FULL_CALCULATION = re.compile(rb"fullCalcOnLoad\s*=\s*[\"'](?:1|true)[\"']")
-
-
-@dataclass(slots=True)
-class Lost:
-    """What the reader does not tell of a sheet's cells, by row and column from 0."""
-
-    #: The cell as it is to be written: an error, or all digits of a number.
-    cells: dict[tuple[int, int], str] = field(default_factory=dict)
-    #: Formatted numbers below zero, of which no time of day can be.
-    negative: set[tuple[int, int]] = field(default_factory=set)
-    uncalculated: int = 0
 
 
 def examine(source: Path, unpacked_bytes: int, ratio: int, ratio_bytes: int) -> frozenset[str]:
@@ -183,7 +169,6 @@ class _Scanner:
             error = value.decode("ascii", "replace")
             self._keep(attributes, text(error if error.startswith("#") else "#VALUE!"))
         elif self._formula.search(content) and not self._is_calculated(kind, found is not None, value):
-            self._lost.uncalculated += 1
             self._keep(attributes, NEVER_CALCULATED)
         elif kind == b"n" and _LONG.fullmatch(value):
             self._keep(attributes, typed(str(int(value)) if len(value) < 1000 else value.decode()))
@@ -197,7 +182,7 @@ class _Scanner:
         return value != b"" and not (self._calculated_on_load and value == b"0")
 
     def _keep(self, attributes: dict[bytes, bytes], cell: str) -> None:
-        self._lost.cells[_place(attributes)] = cell
+        self._lost.keep(_place(attributes), cell)
 
 
 def _place(attributes: dict[bytes, bytes]) -> tuple[int, int]:

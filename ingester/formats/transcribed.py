@@ -10,8 +10,7 @@ class Transcribed:
     """The columns and where they were found.
 
     Line *n* of the plain file is line *n* of the source: a row of its sheet, a line, a record by number.
-    `header_row` is the line of the header, None where the file has none. `names` is empty where a file has
-    neither names nor rows.
+    `header_row` is the line of the header, None where there is none. `names` is empty where there are no rows either.
     """
 
     names: tuple[str, ...]

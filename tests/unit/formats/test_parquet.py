@@ -56,7 +56,13 @@ def column(tmp_path: Path, values: pa.Array) -> list[str | Typed]:
         (pa.array([date(2026, 4, 3), date(1, 1, 1)]), [Typed("2026-04-03"), Typed("0001-01-01")]),
         (pa.array([time(10, 20, 30, 500), time(0)]), [Typed("10:20:30.0005"), Typed("00:00:00")]),
         (
-            pa.array([datetime(2026, 4, 3), datetime(2026, 4, 3, 10, 20), datetime(2026, 4, 3, 0, 0, 0, 5)]),
+            pa.array(
+                [
+                    datetime.fromisoformat("2026-04-03T00:00:00"),
+                    datetime.fromisoformat("2026-04-03T10:20:00"),
+                    datetime.fromisoformat("2026-04-03T00:00:00.000005"),
+                ]
+            ),
             [Typed("2026-04-03"), Typed("2026-04-03T10:20:00"), Typed("2026-04-03T00:00:00.000005")],
         ),
         (pa.array([1], pa.timestamp("ns")), [Typed("1970-01-01T00:00:00.000000001")]),

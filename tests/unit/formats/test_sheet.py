@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 import zipfile
 from collections.abc import Callable
@@ -12,6 +15,7 @@ from typing import Any
 import openpyxl
 import pytest
 import xlsxwriter
+import xlwt
 from openpyxl.utils.datetime import CALENDAR_MAC_1904
 
 from ingester.domain.errors import UnreadableFile
@@ -67,8 +71,8 @@ def test_cells_keep_their_types(tmp_path: Path) -> None:
         "fraction": (0.25, Typed("0.25")),
         "yes": (True, Typed("true")),
         "day": (date(2026, 4, 3), Typed("2026-04-03")),
-        "midnight": (datetime(2026, 4, 3), Typed("2026-04-03")),
-        "moment": (datetime(2026, 4, 3, 10, 20, 30), Typed("2026-04-03T10:20:30")),
+        "midnight": (datetime.fromisoformat("2026-04-03T00:00:00"), Typed("2026-04-03")),
+        "moment": (datetime.fromisoformat("2026-04-03T10:20:30"), Typed("2026-04-03T10:20:30")),
         "time": (clock(10, 20, 30), Typed("10:20:30")),
         "duration": (timedelta(hours=26, minutes=30), Typed("PT26H30M")),
         "empty": (None, ""),
@@ -279,3 +283,73 @@ def test_a_workbook_without_rows_is_empty(tmp_path: Path) -> None:
 def test_a_header_alone_is_a_table_without_rows(tmp_path: Path) -> None:
     found, table = read(workbook(tmp_path, ["id", "name"]))
     assert (found.names, found.rows, found.first_line, table) == (("id", "name"), 0, 2, {})
+
+
+def test_an_xls_workbook_is_read_with_its_errors(tmp_path: Path) -> None:
+    book = xlwt.Workbook()
+    book.add_sheet("Blank")
+    sheet = book.add_sheet("Dätä")
+    for place, name in enumerate(["id", "ratio", "sum", "day"]):
+        sheet.write(0, place, name)
+    sheet.write(1, 0, "00123")
+    sheet.row(1).set_cell_error(1, 0x2A)
+    sheet.write(1, 2, "")
+    sheet.write(1, 3, date(2026, 4, 3), xlwt.easyxf(num_format_str="YYYY-MM-DD"))
+    book.save(str(tmp_path / "book.xls"))
+    found, table = read(tmp_path / "book.xls")
+    assert found.sheet == "Dätä"
+    assert table == {2: ["00123", "#N/A", "", Typed("2026-04-03")]}
+
+
+def test_an_ods_workbook_is_read_with_its_errors(tmp_path: Path) -> None:
+    def cell(shown: str, **said: str) -> str:
+        attributes = "".join(
+            f' {name.replace("_", ":", 1).replace("_", "-")}="{value}"' for name, value in said.items()
+        )
+        return f"<table:table-cell{attributes}><text:p>{shown}</text:p></table:table-cell>"
+
+    spaces = "".join(
+        f' xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"' for name in ("office", "table", "text")
+    )
+    rows = [
+        [cell(name, office_value_type="string") for name in ("a", "b", "c", "d")],
+        [
+            cell("#DIV/0!", table_formula="of:=1/0", office_value_type="float", office_value="0"),
+            cell("", table_formula="of:=1+1"),
+            cell("x", office_value_type="float", office_value="12345678901234567890"),
+            cell("x", office_value_type="time", office_time_value="PT10H20M30S"),
+        ],
+        [
+            cell("2", table_formula="of:=1+1", office_value_type="float", office_value="2"),
+            cell("00123", office_value_type="string"),
+            cell("x", office_value_type="date", office_date_value="2026-04-03"),
+            cell("x", office_value_type="time", office_time_value="PT26H30M00S"),
+        ],
+    ]
+    body = "".join(f"<table:table-row>{''.join(row)}</table:table-row>" for row in rows)
+    with zipfile.ZipFile(tmp_path / "book.ods", "w") as book:
+        book.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+        book.writestr("META-INF/manifest.xml", "<manifest/>")
+        book.writestr(
+            "content.xml",
+            f"<office:document-content{spaces}><office:body><office:spreadsheet>"
+            f'<table:table table:name="S">{body}</table:table>'
+            "</office:spreadsheet></office:body></office:document-content>",
+        )
+    found, table = read(tmp_path / "book.ods")
+    assert (found.names, found.uncalculated) == (("a", "b", "c", "d"), 1)
+    assert table == {
+        2: ["#DIV/0!", "#CALC!", Typed("12345678901234567890"), Typed("10:20:30")],
+        3: [Typed("2"), "00123", Typed("2026-04-03"), Typed("PT26H30M")],
+    }
+
+
+def test_the_process_that_reads_workbooks_loads_little() -> None:
+    told = "import sys, ingester.formats.sheet_child as _; print({'pandas', 'pyarrow', 'pydantic'} & {*sys.modules})"
+    assert subprocess.run([sys.executable, "-c", told], capture_output=True, check=True).stdout == b"set()\n"
+
+
+def test_no_process_is_left_behind(tmp_path: Path) -> None:
+    read(workbook(tmp_path, ["a", "b"], ["x", 1]))
+    refusal(workbook(tmp_path))
+    assert not Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().strip()

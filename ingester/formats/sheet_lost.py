@@ -1,0 +1,33 @@
+"""What the reader of workbooks does not tell of a sheet's cells.
+
+It gives nothing where a cell has an error or a formula that was never calculated, and a float for a number of twenty
+digits. Either would be a wrong value that nobody hears of.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ingester.formats.plain import too_large
+
+#: What a cell is whose formula nobody calculated, as an error of Excel's own.
+NEVER_CALCULATED = "#CALC!"
+_MOST = 5_000_000
+
+
+@dataclass(slots=True)
+class Lost:
+    """Cells by row and column from 0."""
+
+    #: The cell as it is to be written: an error, or all digits of a number.
+    cells: dict[tuple[int, int], str] = field(default_factory=dict)
+    #: Formatted numbers below zero, of which no time of day can be.
+    negative: set[tuple[int, int]] = field(default_factory=set)
+    uncalculated: int = 0
+
+    def keep(self, place: tuple[int, int], cell: str) -> None:
+        """What a cell is, in plain form."""
+        self.cells[place] = cell
+        self.uncalculated += cell == NEVER_CALCULATED
+        if len(self.cells) > _MOST:
+            raise too_large(f"a sheet with over {_MOST} errors, formulas without a value and numbers of 16 digits")
