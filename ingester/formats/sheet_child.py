@@ -9,16 +9,11 @@ day is a date, whatever its format shows; a duration is ISO 8601.
 
 from __future__ import annotations
 
-import errno
 import itertools
-import json
 import math
 import re
-import resource
-import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -29,6 +24,7 @@ import python_calamine as calamine
 from ingester.domain.errors import UnreadableFile
 from ingester.formats import ods_content, sheet_parts, xls_records
 from ingester.formats.plain import TYPED, PlainWriter, text, too_large, typed, unreadable
+from ingester.formats.serving import Allowed, hear, say, serve
 from ingester.formats.sheet_lost import Lost
 
 #: Rows that are looked at for the header; a name is not longer than that.
@@ -41,14 +37,6 @@ _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 _ISO_TIME = re.compile(r"PT([0-9]{1,6})H([0-9]{1,2})M([0-9]{1,2}(?:\.[0-9]{1,9})?)S")
 _Cell = str | int | float | bool | date | datetime | time | timedelta
 _Row = Sequence[_Cell]
-
-
-@dataclass(frozen=True, slots=True)
-class _Bounds:
-    rows: int
-    columns: int
-    unpacked_bytes: int
-    cell_bytes: int
 
 
 # --- cells -----------------------------------------------------------------------------------------------------------
@@ -240,27 +228,17 @@ _AS_TEXT[_Written] = str
 # --- the conversation ------------------------------------------------------------------------------------------------
 
 
-def _say(**answer: object) -> None:
-    sys.stdout.write(json.dumps(answer) + "\n")
-    sys.stdout.flush()
-
-
-def _serve() -> None:
-    order = json.loads(sys.stdin.readline())
-    resource.setrlimit(resource.RLIMIT_AS, (order["memory"], order["memory"]))
-    resource.setrlimit(resource.RLIMIT_CPU, (order["seconds"], order["seconds"] + 5))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+def _read(order: dict[str, Any]) -> None:
     source = Path(order["source"])
     workbook, kind = _open(source, order)
     chosen, others = _choose(workbook, order["sheet"])
     lost = _lost(source, kind, chosen.name, workbook.sheet_names)
     sheet = _Sheet(chosen, lost, order["sheet_cells"], kind == "ods")
     sample = [(number, _shown(row)) for number, row in itertools.islice(sheet.rows(), SAMPLE_ROWS)]
-    _say(sheet=chosen.name, others=others, sample=sample, uncalculated=lost.uncalculated)
-    heading = json.loads(sys.stdin.readline())
-    bounds = _Bounds(order["rows"], order["columns"], order["unpacked_bytes"], order["cell_bytes"])
+    say(sheet=chosen.name, others=others, sample=sample, uncalculated=lost.uncalculated)
+    heading = hear()
     first, last = _extent(sheet, heading["names"], heading["data"])
-    with PlainWriter(Path(order["target"]), last - first, bounds) as writer:
+    with PlainWriter(Path(order["target"]), last - first, Allowed.of(order)) as writer:
         held: deque[tuple[int, list[str]]] = deque()
         for number, row in sheet.rows():
             if number < heading["data"]:
@@ -272,7 +250,7 @@ def _serve() -> None:
             if len(held) > heading["footer"]:
                 number, cells = held.popleft()
                 writer.write(cells, number + 1)
-    _say(rows=writer.rows, first=first, last=last)
+    say(rows=writer.rows, first=first, last=last)
 
 
 def _extent(sheet: _Sheet, names: Sequence[str], data: int) -> tuple[int, int]:
@@ -288,22 +266,5 @@ def _extent(sheet: _Sheet, names: Sequence[str], data: int) -> tuple[int, int]:
     return first, max(first, last)
 
 
-def main() -> None:
-    """Read the orders, and say what came of them."""
-    try:
-        _serve()
-    except UnreadableFile as error:
-        _say(code=error.code, reason=error.reason)
-    except MemoryError:
-        _say(memory=True)
-    except OSError as error:
-        # A damaged file sends the reader to places that are none.
-        _say(**{"broken" if error.errno in (None, errno.EINVAL) else "trouble": str(error)})
-    except calamine.PasswordError:
-        _say(broken="the workbook is protected by a password")
-    except BaseException as error:  # noqa: BLE001 - a panic of the reader is no Exception
-        _say(broken=f"the workbook is damaged ({type(error).__name__}: {str(error)[:200]})")
-
-
 if __name__ == "__main__":
-    main()
+    serve(_read, "the workbook", {calamine.PasswordError: "the workbook is protected by a password"})

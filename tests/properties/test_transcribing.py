@@ -194,7 +194,7 @@ def sample_parquet(path: Path) -> None:
     [
         (sample_json, json_rows.transcribe, 400),
         (sample_xml, xml_rows.transcribe, 400),
-        (sample_parquet, parquet.transcribe, 400),
+        (sample_parquet, parquet.transcribe, 60),
         (lambda path: by_openpyxl(path, SAMPLE), sheet.transcribe, 60),
     ],
     ids=["json", "xml", "parquet", "sheet"],
