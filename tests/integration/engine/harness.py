@@ -20,6 +20,7 @@ from sqlmodel import select as select_rows
 from ingester import fault, recovery
 from ingester.decision import Decisions
 from ingester.directory import DataDirectory
+from ingester.domain.limits import DEFAULT_LIMITS
 from ingester.domain.status import Origin, RepeatHandling
 from ingester.intake import Arrival, Intake
 from ingester.queue import Queue
@@ -66,6 +67,7 @@ class Engine:
         self.tenants = Tenants(self.ledger)
         self.decisions = Decisions(self.ledger, self.directory)
         self.settings = settings or WorkerSettings(block_bytes=2**16)
+        self.limits = DEFAULT_LIMITS
         self.restart_intake()
 
     def restart_intake(self) -> None:
@@ -108,7 +110,7 @@ class Engine:
     # --- what happens --------------------------------------------------------------------------------------------
 
     def worker(self) -> Worker:
-        return Worker(self.ledger, self.store, self.rules, self.directory, self.settings)
+        return Worker(self.ledger, self.store, self.rules, self.directory, self.settings, self.limits)
 
     def work(self) -> int:
         """Run all that may run now; how many claims that took."""
