@@ -20,7 +20,7 @@ from typing import BinaryIO, Protocol
 
 from ingester.domain import notice
 from ingester.domain.errors import UnreadableFile
-from ingester.domain.limits import Limits
+from ingester.domain.limits import DEFAULT_LIMITS, Limits
 from ingester.domain.name import is_unfinished
 
 _LOCAL, _CENTRAL, _END, _END64, _LOCATOR = b"PK\3\4", b"PK\1\2", b"PK\5\6", b"PK\6\6", b"PK\6\7"
@@ -102,18 +102,17 @@ class _Entry:
         return self.name.replace("\\", "/").split("/")
 
 
-def is_archive(path: Path) -> bool:
+def is_archive(path: Path, limits: Limits = DEFAULT_LIMITS) -> bool:
     """Whether a file is a zip of files, and not a workbook or another document, which are zips as well."""
     with path.open("rb") as file:
-        head = file.read(4096)
-    if head.startswith(_END):
-        return True
-    if not head.startswith(_LOCAL) or len(head) < _LOCAL_HEADER.size:
-        return False
-    length = _LOCAL_HEADER.unpack_from(head)[9]
-    first = head[_LOCAL_HEADER.size : _LOCAL_HEADER.size + length]
-    # Whoever writes documents puts one of these first; a few do not, and have a folder that says it.
-    return first not in _DOCUMENT_MARKS and not first.startswith((b"_rels/", b"xl/", b"docProps/"))
+        head = file.read(len(_LOCAL))
+        if head not in (_LOCAL, _END):
+            return False
+        try:
+            entries, _ = _directory(file, limits)
+        except UnreadableFile:
+            return True  # whoever opens it hears why it cannot be
+    return not any(entry.raw_name in _DOCUMENT_MARKS for entry in entries)
 
 
 def members(path: Path, limits: Limits) -> list[Member]:
@@ -182,14 +181,22 @@ def read(path: Path, member: Member, limits: Limits) -> Iterator[bytes]:
 
 def _checked(file: BinaryIO, limits: Limits) -> tuple[list[_Entry], list[int]]:
     """Every entry and where its bytes begin, none of which share any."""
+    entries, ends = _directory(file, limits)
+    try:
+        return entries, _starts(file, entries, ends)
+    except (struct.error, OverflowError):
+        raise _unreadable("the archive is damaged") from None
+
+
+def _directory(file: BinaryIO, limits: Limits) -> tuple[list[_Entry], int]:
+    """Every entry in the directory's order, and where the directory begins."""
     size = file.seek(0, os.SEEK_END)
     try:
         begins, length, shift = _directory_place(file, size)
         if length > limits.members * _ENTRY_BYTES + _SPARE_BYTES:
             raise _too_large(f"its directory has {length:,} bytes")
         file.seek(begins)
-        entries = _entries(file.read(length), shift)
-        return entries, _starts(file, entries, begins)
+        return _entries(file.read(length), shift), begins
     except (struct.error, OverflowError):
         raise _unreadable("the archive is damaged") from None
 

@@ -133,8 +133,11 @@ def test_an_archive_that_was_streamed_is_read(tmp_path: Path) -> None:
 
 def test_documents_that_happen_to_be_zips_are_no_archives(tmp_path: Path) -> None:
     path = tmp_path / "x.zip"
-    for first in ("[Content_Types].xml", "mimetype", "_rels/.rels"):
-        assert not archive.is_archive(zipped(path, {first: b"x", "xl/workbook.xml": b"x"}))
+    for mark in ("[Content_Types].xml", "mimetype"):
+        assert not archive.is_archive(zipped(path, {mark: b"x", "xl/workbook.xml": b"x"}))
+        assert not archive.is_archive(zipped(path, {"custom/item1.xml": b"x", mark: b"x"}))
+        # A workbook in an archive is a member like any other.
+        assert archive.is_archive(zipped(path, {"a.xlsx": path.read_bytes(), "b.csv": b"x"}, zipfile.ZIP_STORED))
     assert archive.is_archive(zipped(path, {"customers.csv": b"x"}))
     assert archive.is_archive(zipped(path, {}))
     path.write_bytes(CSV)
