@@ -258,6 +258,23 @@ def test_an_archive_in_validate_imports_nothing(engine: Engine) -> None:
     assert status_of(engine, job)["members"][1]["outcome"] == "accepted"
 
 
+def test_an_archive_of_one_file_is_imported_as_that_file(engine: Engine) -> None:
+    job = engine.drop("nightly.zip", zipped({"sub/categories.csv": CATEGORIES}))
+    engine.work()
+    report = engine.report(engine.job(job))
+    assert_reconciles(report)
+    assert (report.status["file"]["name"], report.status["run_id"], report.status["outcome"]) == (
+        "nightly.zip",
+        None,
+        "accepted",
+    )
+    named = engine.drop("items.csv.zip.gz", gzip.compress(zipped({"export.csv": ITEMS})))
+    engine.work()
+    assert engine.job(named).outcome is Outcome.ACCEPTED
+    assert len(engine.rows("item")) == 2
+    assert engine.leftovers() == []
+
+
 def test_an_archive_of_one_file_goes_on_as_that_file(engine: Engine) -> None:
     worker = engine.worker()
     by_member = engine.drop("nightly.zip", zipped({"sub/categories.csv": CATEGORIES}))
