@@ -83,10 +83,7 @@ class Expansion:
         if members is not None and not members:
             raise UnreadableFile("empty_archive", notice.message("empty_archive"))
         if members is not None and len(members) > 1:
-            if unpacked.verified:
-                # Whoever signed the archive signed what is in it.
-                claim.job.reads = {word: said for word, said in (claim.job.reads or {}).items() if word != "signed"}
-            return self._expand(claim, path, members, workspace, holds)
+            return self._expand(claim, unpacked, members, workspace, holds)
         return self._go_on(claim, members) if claim.job.opens else None
 
     def _unpacked(self, claim: Claim, workspace: Path) -> Unpacked:
@@ -117,12 +114,16 @@ class Expansion:
         return self._sets.go_on_as(on)
 
     def _expand(
-        self, claim: Claim, path: Path, members: Sequence[Member], workspace: Path, holds: Callable[[], bool]
+        self, claim: Claim, opened: Unpacked, members: Sequence[Member], workspace: Path, holds: Callable[[], bool]
     ) -> bool:
         """Make imports of all files of an archive."""
-        unpacked = self._unpack(path, members, workspace)
+        unpacked = self._unpack(opened.path, members, workspace)
         fault.point("set.unpacked")
         found = self._jobs(claim, unpacked)
+        if opened.verified:
+            for _, job in found:
+                # Whoever signed the archive signed what is in it.
+                job.reads = {word: said for word, said in (job.reads or {}).items() if word != "signed"} or None
         if not holds():
             return False  # whoever has it now may have finished these files, and would leave them lying
         for each, (drop, _) in zip(unpacked, found, strict=True):

@@ -22,7 +22,6 @@ from ingester.cli.options import (
     print_table,
 )
 from ingester.domain.errors import UsageError
-from ingester.domain.reads import Reads
 from ingester.domain.status import (
     REMOVAL_GUARD_PERCENT,
     Action,
@@ -35,6 +34,7 @@ from ingester.domain.window import IMMEDIATE
 
 if TYPE_CHECKING:
     from ingester.cli.site import Site
+    from ingester.domain.reads import Reads
     from ingester.feed import Change
     from ingester.store.ledger_tables import Feed
 
@@ -307,6 +307,7 @@ def reads_of(assignments: Sequence[str]) -> Reads:
     """How files are read, from `word=value` one by one."""
     from pydantic import ValidationError
 
+    from ingester.domain.reads import Reads
     from ingester.feed import mistakes
 
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import io
+import itertools
 import json
 import lzma
 import zipfile
@@ -45,11 +46,11 @@ ROWS: list[list[Any]] = [
         Decimal("1234.50"),
         3,
         date(2026, 4, 3),
-        datetime(2026, 4, 3, 10, 20, 30),
+        datetime.fromisoformat("2026-04-03T10:20:30"),
         True,
     ],
     ["A-2", "=1+1", Decimal("-0.05"), None, None, None, False],
-    ["A-3", None, Decimal(1000), 1000000, date(2026, 12, 31), datetime(2026, 1, 2), None],
+    ["A-3", None, Decimal(1000), 1000000, date(2026, 12, 31), datetime.fromisoformat("2026-01-02"), None],
 ]
 RECORDS = [
     ("00123", 'Müller, "Jo" & Söhne\nKöln', "1234.5", 3, "2026-04-03", "2026-04-03 10:20:30", 1),
@@ -86,11 +87,9 @@ def xlsx() -> bytes:
     sheet.append([])
     for row in [NAMES, *ROWS]:
         sheet.append(["'" + cell if isinstance(cell, str) and cell.startswith("=") else cell for cell in row])
-    # openpyxl would make a formula of it.
-    for cells in sheet.iter_rows():
-        for cell in cells:
-            if isinstance(cell.value, str) and cell.value.startswith("'="):
-                cell.set_explicit_value(cell.value[1:], "s")
+    for cell in itertools.chain.from_iterable(sheet.iter_rows()):
+        if isinstance(cell.value, str) and cell.value.startswith("'="):
+            cell.value, cell.data_type = cell.value[1:], "s"  # openpyxl would make a formula of it
     book.save(out)
     return out.getvalue()
 
@@ -158,7 +157,8 @@ def zipped(data: bytes, name: str = "sales.csv") -> bytes:
 
 @pytest.fixture(scope="module")
 def rules(tmp_path_factory: pytest.TempPathFactory) -> RuleSet:
-    folder = tmp_path_factory.mktemp("rules")
+    folder = tmp_path_factory.mktemp("formats") / "shop"
+    folder.mkdir()
     (folder / "sale.yaml").write_text(RULE)
     return RuleSet({"shop": load_folder(folder)})
 
