@@ -11,8 +11,9 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -34,6 +35,7 @@ from ingester.domain.status import REMOVAL_GUARD_PERCENT, Action, DuplicateHandl
 
 if TYPE_CHECKING:
     from ingester.directory import DataDirectory
+    from ingester.formats.pgp import Keyring
     from ingester.pipeline import Order
     from ingester.ruleset.model import Catalogue, Entity
     from ingester.settings import Settings
@@ -61,6 +63,12 @@ _Source = Annotated[str, typer.Option(help="Where its records come from.")]
 _Approve = Annotated[
     list[str] | None, typer.Option(help="A hold to go past, such as possibly_truncated; repeat for more.")
 ]
+_Read = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--read", metavar="WORD=VALUE", help="How it is read, as a feed says it: encoding=cp1252; repeatable."
+    ),
+]
 _Out = Annotated[Path, typer.Option(help="Where the status, error and rejects files go. Default: here.")]
 
 
@@ -77,6 +85,7 @@ def import_file(
     empty_erases: EmptyErases = False,
     removal_guard: RemovalGuard = REMOVAL_GUARD_PERCENT,
     approve: _Approve = None,
+    read: _Read = None,
     database_url: Annotated[str | None, typer.Option(help="Default: the data directory's ingester.db.")] = None,
     out: _Out = Path(),
     data_dir: DataDir = None,
@@ -87,6 +96,7 @@ def import_file(
     within, chosen = _chosen(found, tenant, rules, entity, catalogue, action)
     job, drop = _job(file, chosen, tenant, source, action, duplicates, dry_run=dry_run)
     job.empty_erases, job.removal_guard_percent, job.approved = empty_erases, removal_guard, _known(approve)
+    job.reads = _reads(read)
     if not found.database_url:
         _make(found.data_dir, "--data-dir")
 
@@ -118,6 +128,7 @@ def import_file(
             referring=within.referring(chosen),
             block_bytes=found.worker.block_bytes,
             limits=found.limits,
+            keys=_keys(found, tenant),
         )
         _run(run, order, out, published=store.published, as_json=as_json)
 
@@ -132,6 +143,7 @@ def validate_file(
     action: ActionWord = Action.MERGE,
     duplicates: Duplicates = DuplicateHandling.IGNORE_ALL,
     approve: _Approve = None,
+    read: _Read = None,
     out: _Out = Path(),
     data_dir: DataDir = None,
     as_json: Json = False,
@@ -140,12 +152,19 @@ def validate_file(
     found = settings(data_dir)
     _, chosen = _chosen(found, tenant, rules, entity, catalogue, action)
     job, drop = _job(file, chosen, tenant, source, action, duplicates, dry_run=True)
-    job.approved = _known(approve)
+    job.approved, job.reads = _known(approve), _reads(read)
 
     from ingester import pipeline
     from ingester.pipeline import Order
 
-    order = Order(job=job, drop=drop, entity=chosen, block_bytes=found.worker.block_bytes, limits=found.limits)
+    order = Order(
+        job=job,
+        drop=drop,
+        entity=chosen,
+        block_bytes=found.worker.block_bytes,
+        limits=found.limits,
+        keys=_keys(found, tenant),
+    )
     _run(pipeline.check, order, out, as_json=as_json)
 
 
@@ -155,6 +174,23 @@ def _known(approved: list[str] | None) -> list[str]:
         if reason not in _HOLDS:
             raise UsageError(f"there is no hold '{reason}'", fix=f"Say one of {', '.join(_HOLDS)}.")
     return approved or []
+
+
+def _reads(words: list[str] | None) -> dict[str, Any] | None:
+    """How a file is read, as the ledger keeps it."""
+    if not words:
+        return None
+    from ingester.cli.feed import reads_of
+
+    return reads_of(words).said() or None
+
+
+def _keys(found: Settings, tenant: str) -> Callable[[], Keyring]:
+    """What decrypts a tenant's files, asked for when one is encrypted."""
+    from ingester import keyring
+    from ingester.directory import DataDirectory
+
+    return partial(keyring.for_tenant, DataDirectory(found.data_dir), tenant)
 
 
 def _chosen(

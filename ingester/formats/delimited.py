@@ -15,11 +15,13 @@ from typing import BinaryIO, TypeVar
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ingester.formats.block import Block, parse
 from ingester.formats.cut import Positions
 from ingester.formats.layout import Layout
 from ingester.formats.piece import Finder, Piece
+from ingester.formats.plain import too_large
 from ingester.formats.row_index import Entry, RowIndex
 from ingester.formats.selection import Selection, select
 
@@ -90,6 +92,7 @@ class DelimitedReader:
 
         def work(piece: Piece) -> tuple[str | None, str | None, T]:
             block = parse(piece, width, delimiter, rewritten)
+            self._refuse_long_cells(piece, block)
             return _open_quote(piece), _short_end(piece, block.ragged, width), function(block)
 
         with self._path.open("rb") as file:
@@ -131,7 +134,19 @@ class DelimitedReader:
             entry = self._index.keep(piece) if self._index is not None else None
             self._extents.append(_Extent(piece.offset, piece.end, piece.first_row, piece.first_line, entry))
             self.total_rows = piece.next_row - 1
+            if self.total_rows > self._layout.limits.rows:
+                raise too_large(f"over {self._layout.limits.rows:,} rows")
             yield piece
+
+    def _refuse_long_cells(self, piece: Piece, block: Block) -> None:
+        most = self._layout.limits.cell_bytes
+        if len(piece.data) <= most or not piece.starts.size:
+            return
+        if int(np.diff(piece.starts, append=len(piece.data)).max()) <= most:
+            return  # no row is as long as a cell may be
+        for column in block.table.columns:
+            if len(column) and pc.max(pc.binary_length(column)).as_py() > most:
+                raise too_large(f"a cell of over {most >> 20} MiB")
 
     def _again(self, finder: Finder, extent: _Extent) -> Piece:
         if self._index is None or extent.entry is None:

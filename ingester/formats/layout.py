@@ -10,10 +10,12 @@ from pathlib import Path
 
 from ingester.domain import notice
 from ingester.domain.errors import UnreadableFile
+from ingester.domain.limits import DEFAULT_LIMITS, Limits
 from ingester.domain.reads import Reads
 from ingester.formats.encoding import BOM, SAMPLE_BYTES
 from ingester.formats.heading import Heading, IsKnown, find_heading
 from ingester.formats.mend import RECORD_LIMIT, Grammar, grammar, line_ends
+from ingester.formats.plain import too_large
 from ingester.formats.rewritten import Rewritten
 
 #: Rows that are looked at to find the header among them.
@@ -50,6 +52,7 @@ class Layout:
     #: What stands below the rows, a line each.
     footer: tuple[str, ...] = ()
     rewritten: Rewritten | None = None
+    limits: Limits = DEFAULT_LIMITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +73,12 @@ def lay_out(
     skip_lines: int = 0,
     rewritten: Rewritten | None = None,
     is_known: IsKnown | None = None,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> Layout:
     """Find header and footer of a file that is UTF-8.
 
-    `skip_lines`: so many lines say nothing. Raises UnreadableFile: `empty_file`, `missing_header`, or `unreadable_file`
-    for a row over 16 MiB.
+    `skip_lines`: so many lines say nothing. Raises UnreadableFile: `empty_file`, `missing_header`, `too_large`, or
+    `unreadable_file` for a row over 16 MiB.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -98,7 +102,9 @@ def lay_out(
             last = rows[heading.data - 1]
             begin, line, header_line = last.end, last.next_line, rows[heading.row].line
         footer, end = _footer(descriptor, size, begin, delimiter, len(names), reads.footer)
-    return Layout(path, delimiter, names, begin, line, end, header_line, footer, rewritten)
+    if len(names) > limits.columns:
+        raise too_large(f"{len(names):,} columns; at most {limits.columns:,} are allowed")
+    return Layout(path, delimiter, names, begin, line, end, header_line, footer, rewritten, limits)
 
 
 def _heading(rows: Sequence[_Row], reads: Reads, is_known: IsKnown | None) -> Heading:

@@ -105,7 +105,7 @@ def open_drop(
         raise UnreadableFile("empty_file", notice.message("empty_file"))
     kind = identify(inner.path, inner.name, sample, reads)
     if kind is Format.CSV:
-        opened = _Text(inner.path, sample, workspace, reads, is_known, whole=whole).open(late)
+        opened = _Text(inner.path, sample, workspace, reads, limits, is_known, whole=whole).open(late)
     else:
         opened = _transcribed(inner.path, kind, workspace, reads, limits, is_known)
     container = "+".join(inner.containers) or None
@@ -127,6 +127,7 @@ def _transcribed(
         end=target.stat().st_size,
         header_line=found.header_row or (0 if found.names else None),
         rewritten=Rewritten(escaped=True),
+        limits=limits,
     )
     remarks = []
     if found.other_sheets:
@@ -164,8 +165,17 @@ class _Text:
     """A file of delimited text."""
 
     def __init__(
-        self, path: Path, sample: bytes, workspace: Path, reads: Reads, is_known: IsKnown | None, *, whole: bool
+        self,
+        path: Path,
+        sample: bytes,
+        workspace: Path,
+        reads: Reads,
+        limits: Limits,
+        is_known: IsKnown | None,
+        *,
+        whole: bool,
     ) -> None:
+        self._limits = limits
         self._path = path
         self._sample = sample
         self._whole = whole
@@ -192,6 +202,7 @@ class _Text:
             skip_lines=int(dialect.announced),
             rewritten=rewrite.rewritten(dialect),
             is_known=self._is_known,
+            limits=self._limits,
         )
         if layout.footer:
             remarks.append(Remark("footer_skipped", str(len(layout.footer)), "\n".join(layout.footer)))

@@ -316,3 +316,22 @@ def test_containers_in_containers_are_counted(tmp_path: Path) -> None:
     with pytest.raises(UnreadableFile) as caught:
         opened(tmp_path, data, limits=Limits(nesting=2))
     assert caught.value.code == "too_large"
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        (Limits(columns=2), "3 columns"),
+        (Limits(rows=1), "over 1 rows"),
+        (Limits(cell_bytes=1000), "a cell of over"),
+        (Limits(file_bytes=10), "at most 10 bytes"),
+    ],
+)
+@pytest.mark.parametrize("codec", ["utf-8", "utf-16"])
+def test_a_text_over_a_limit_is_refused_with_the_reason(
+    tmp_path: Path, codec: str, limits: Limits, reason: str
+) -> None:
+    data = f"id,name,text\n1,a,b\n2,c,{'x' * 2000}\n".encode(codec)
+    with pytest.raises(UnreadableFile, match=reason) as caught:
+        rows(opened(tmp_path, data, limits=limits))
+    assert caught.value.code == "too_large"
