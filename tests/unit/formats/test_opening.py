@@ -174,7 +174,7 @@ def test_bytes_that_the_encoding_does_not_have_refuse_the_file(tmp_path: Path) -
 @pytest.mark.parametrize("bom", [b"", b"\xef\xbb\xbf"])
 def test_damaged_utf8_is_not_taken_for_another_encoding(tmp_path: Path, bom: bytes) -> None:
     with pytest.raises(UnreadableFile) as caught:
-        opened(tmp_path, bom + "id,name\n1,Zoë\n2,Jürgen\n3,".encode() + b"\xff\n4,x\n")
+        rows(opened(tmp_path, bom + "id,name\n1,Zoë\n2,Jürgen\n3,".encode() + b"\xff\n4,x\n"))
     assert caught.value.code == "invalid_encoding"
 
 
