@@ -66,8 +66,12 @@ _FOUR_DIGITS = "Write years with four digits, best as YYYY-MM-DD."
 class AnyDateCast:
     """A date → date32."""
 
-    def __init__(self, expected: str = "date. Expected one with a single reading, such as YYYY-MM-DD") -> None:
+    def __init__(
+        self, expected: str = "date. Expected one with a single reading, such as YYYY-MM-DD", *, mixed: bool = True
+    ) -> None:
         self._expected = expected
+        #: Whether a column may have several ways of writing; else most of its cells decide.
+        self._mixed = mixed
 
     def __call__(self, text: pa.StringArray, style: Style = UNKNOWN) -> Typed:
         """Cast one column; a datetime at midnight is a date as well."""
@@ -83,6 +87,10 @@ class AnyDateCast:
     def read(self, cells: pa.StringArray, style: Style) -> Typed:
         """Cast cleaned cells of which few are canonical."""
         found = _Found(cells, cast_date(cells).values)
+        was_read = present(found.values)
+        if style.standard and not self._mixed:
+            # Its column is written as the standard has it: another way of writing is a mistake.
+            return found.typed(self._expected)
         for mark, order in zip(MARKS, style.dates, strict=True):
             left, cells = found.left()
             if not left.size:
@@ -103,6 +111,10 @@ class AnyDateCast:
             left, cells = found.left()
             short = left[where_true(pc.match_substring_regex(cells, _SHORT_YEAR))]
             found.refuse(short, Fault("ambiguous_date", _TWO_DIGITS, short, _FOUR_DIGITS))
+        if not (style.surveyed or any(style.dates) or self._mixed):
+            # What the others are like decides whether these are a way of writing, or mistakes.
+            read = np.flatnonzero(present(found.values) & ~was_read)
+            found.unread(read, Fault("ambiguous_date", _TWO_READINGS, read))
         return found.typed(self._expected)
 
 
@@ -129,8 +141,8 @@ class AnyTimeCast:
 class AnyDatetimeCast:
     """A date, or a date with a time → timestamp[us, UTC]; without a time it is midnight."""
 
-    def __init__(self, timezone: str) -> None:
-        self._dates = AnyDateCast()
+    def __init__(self, timezone: str, *, mixed: bool = True) -> None:
+        self._dates = AnyDateCast(mixed=mixed)
         self._times = AnyTimeCast()
         self._cast = DatetimeCast(timezone)
 
@@ -186,6 +198,17 @@ class _Found:
         if positions.size:
             self._refused[positions] = True
             self._faults.append(Fault(fault.code, fault.expected, positions, fault.hint))
+
+    @property
+    def values(self) -> pa.Array:
+        """What has been read."""
+        return self._values
+
+    def unread(self, positions: Positions, fault: Fault) -> None:
+        """Take back what was read, and let it have a fault of its own."""
+        if positions.size:
+            self.add(positions, pa.nulls(positions.size, self._values.type))
+            self.refuse(positions, fault)
 
     def try_each(self, casts: Sequence[PatternCast]) -> None:
         """Read what is left, one way after the other."""

@@ -93,13 +93,13 @@ def reading_of(field: Field, timezone: str) -> Reading:
             case FieldType.BOOLEAN:
                 return AnyBooleanCast(field)
             case FieldType.DATE if field.format == "default":
-                return AnyDateCast("date. Expected YYYY-MM-DD")
+                return AnyDateCast("date. Expected YYYY-MM-DD", mixed=False)
             case FieldType.DATE:
                 return AnyDateCast()
             case FieldType.TIME:
                 return AnyTimeCast()
             case FieldType.DATETIME:
-                return AnyDatetimeCast(timezone)
+                return AnyDatetimeCast(timezone, mixed=field.format == "any")
     cast = cast_of(field, timezone)
     return lambda text, _: cast(text)
 

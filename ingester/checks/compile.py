@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
 
@@ -294,7 +294,7 @@ def default_value(field: Field, timezone: str = "UTC") -> Scalar | None:
 
 
 #: How cells are written that had a type where they came from.
-_CANONICAL = replace(Style.of(".", "ymd"), surveyed=True)
+_CANONICAL = Style(".", standard=True, surveyed=True)
 
 
 class _Prepared(NamedTuple):

@@ -30,6 +30,8 @@ class Style:
     doubtful: bool = False
     #: For each of `MARKS` one of `ORDERS`.
     dates: tuple[str, str, str] = ("", "", "")
+    #: Whether dates are as the standard has them, so that one in another form is a mistake.
+    standard: bool = False
     #: Whether all cells of the column have been looked at, so that nothing more will be known.
     surveyed: bool = False
 

@@ -19,6 +19,12 @@ from ingester.checks.invisible import clean
 from ingester.checks.style import MARKS, Style
 from ingester.ruleset.model import FieldType
 
+#: So many times as many cells of one way of writing make the others mistakes.
+_MANY = 4
+
+#: The same where a part of the column has to stand for all of it.
+_CLEARLY = 10
+
 Counts = npt.NDArray[np.int64]
 
 _NUMBERS = frozenset({FieldType.INTEGER, FieldType.NUMBER})
@@ -40,6 +46,10 @@ def _alone(decimal: str, group: str) -> str:
 _ALONE = (_alone("[.]", ","), _alone(",", "[.]"))
 
 
+_STANDARD_DATE = r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}(?:\z|[Tt ])"
+_NO_ORDERS = np.zeros((len(MARKS), 2), np.int64)
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """How many cells of a column can be read in one way only, and how many in two."""
@@ -52,6 +62,8 @@ class Evidence:
     odd: int = 0
     #: For each of `MARKS`: the day only, the month only in front.
     dates: Counts = field(default_factory=lambda: np.zeros((len(MARKS), 2), np.int64))
+    #: Dates as the standard writes them, and all others.
+    standard: Counts = field(default_factory=lambda: np.zeros(2, np.int64))
 
     def __add__(self, other: Evidence) -> Evidence:
         return Evidence(
@@ -59,7 +71,16 @@ class Evidence:
             self.whole + other.whole,
             self.odd + other.odd,
             self.dates + other.dates,
+            self.standard + other.standard,
         )
+
+    @property
+    def is_standard(self) -> bool:
+        """Whether nearly all cells that tell anything are written as the standard has it."""
+        point, comma = self.decimals.tolist()
+        standard, others = self.standard.tolist()
+        is_clear = point > _CLEARLY * comma or not (comma or self.whole.any() or self.odd)
+        return is_clear and self.odd * _CLEARLY <= point and (standard > _CLEARLY * others or not others)
 
     def style(self, pinned: Style) -> Style:
         """How the column is read: as it was pinned, else as its own cells tell."""
@@ -69,8 +90,13 @@ class Evidence:
             if not point and not comma:
                 # What is no whole number with a comma is no evidence for a point: standing alone it may be a mistake.
                 point = int(self.whole[0] > 0 and self.whole[1] == 0)
-            decimal = "." if point and not comma else "," if comma and not point else ""
+            # A few that contradict all others are mistakes, which settle nothing.
+            decimal = "." if point > _MANY * comma else "," if comma > _MANY * point else ""
             doubtful = not decimal and (bool(point and comma) or self.odd > 0 or pinned.doubtful)
+        standard, others = self.standard.tolist()
+        is_standard = not any(pinned.dates) and standard > _MANY * others and others > 0
+        if is_standard:
+            return Style(decimal, doubtful, standard=True, surveyed=True)
         orders = ["dmy" if day and not month else "mdy" if month and not day else "" for day, month in self.dates]
         slash, dot, hyphen = (said or found for said, found in zip(pinned.dates, orders, strict=True))
         return Style(decimal, doubtful, (slash, dot, hyphen), surveyed=True)
@@ -80,7 +106,7 @@ def evidence(text: pa.StringArray, kind: FieldType) -> Evidence:
     """What one block of a column of numbers or dates tells; nulls tell nothing."""
     if kind in _NUMBERS:
         return _of_numbers(text, kind)
-    return Evidence(dates=_of_dates(text)) if kind in _DATES else Evidence()
+    return _of_dates(text) if kind in _DATES else Evidence()
 
 
 def _of_numbers(text: pa.StringArray, kind: FieldType) -> Evidence:
@@ -109,7 +135,13 @@ def _of_numbers(text: pa.StringArray, kind: FieldType) -> Evidence:
     return Evidence(decimals, np.array([commas, len(whole) - commas]))
 
 
-def _of_dates(text: pa.StringArray) -> Counts:
+def _of_dates(text: pa.StringArray) -> Evidence:
+    standard = pc.match_substring_regex(text, _STANDARD_DATE).true_count
+    others = len(text) - text.null_count - standard
+    return Evidence(dates=_orders(text) if others else _NO_ORDERS, standard=np.array([standard, others]))
+
+
+def _orders(text: pa.StringArray) -> Counts:
     found = np.zeros((len(MARKS), 2), np.int64)
     cells = text.take(pa.array(where_true(pc.match_substring_regex(text, "[0-9]{1,2}[/.-][0-9]{1,2}[/.-][0-9]{4}"))))
     if len(cells):

@@ -73,7 +73,10 @@ class _CheckedBlock:
 
 
 class _UnsettledError(Exception):
-    """Cells have several readings, and not all of their columns have been looked at."""
+    """Cells have several readings, and not all of their columns have been looked at; first in this block."""
+
+    def __init__(self, block: Block) -> None:
+        self.block = block
 
 
 def run(
@@ -112,11 +115,13 @@ def run(
     styles = task.pinned(style, known)
     try:
         rows, asserted, usable = _pass(task, styles, notices, verdict, workspace)
-    except _UnsettledError:
-        styles = task.surveyed(styles)
-        notices.clear()
-        verdict.clear()
-        rows, asserted, usable = _pass(task, styles, notices, verdict, workspace, is_settled=True)
+    except _UnsettledError as unsettled:
+        found = task.likely(styles, unsettled.block)
+        styles = found or task.surveyed(styles)
+        rows, asserted, usable = _again(task, styles, notices, verdict, workspace)
+        if found is not None and not task.was_right(notices, verdict):
+            styles = task.surveyed(task.pinned(style, known))
+            rows, asserted, usable = _again(task, styles, notices, verdict, workspace)
     if reader.truncated is not None and not truncation_approved:
         raise Held("possibly_truncated", notice.message("possibly_truncated", expected=reader.truncated))
     if not usable:
@@ -162,21 +167,45 @@ class _Task:
             styles = {key: Style.of_json(known[key]) if key in known else canonical for key in self._styled}
         return {key: each.of_type(self.entity.field(self.fields[key]).type) for key, each in styles.items()}
 
+    def likely(self, pinned: Mapping[str, Style], block: Block) -> dict[str, Style] | None:
+        """How the columns are written if nearly all cells of a block are as the standard has it; None if not so sure.
+
+        A few mistakes in a large file then cost one look at one block; whether it was right is told afterwards.
+        """
+        if not self._styled or block.table.num_rows < _ENOUGH_ROWS:
+            return None
+        found = self._look(block)
+        if not all(evidence.is_standard for evidence in found.values()):
+            return None
+        return {key: evidence.style(pinned[key]) for key, evidence in found.items()}
+
+    def was_right(self, notices: Notices, verdict: Verdict) -> bool:
+        """Whether so few cells contradicted what was likely that all of the file would have said the same."""
+        refused = Counter[str]()
+        for (code, name, _), count in notices.counts().items():
+            if code in _CONTRADICTING:
+                refused[name] += count
+        return all(refused[key] * _FEW < verdict.total for key in self._styled)
+
+    def _look(self, block: Block) -> dict[str, Evidence]:
+        return {
+            key: self.checks.evidence(self.fields[key], block.written(position))
+            for key, position in self._styled.items()
+        }
+
     def surveyed(self, pinned: Mapping[str, Style]) -> dict[str, Style]:
         """How each column is written, by all of its cells."""
-
-        def look(block: Block) -> dict[str, Evidence]:
-            return {
-                key: self.checks.evidence(self.fields[key], block.written(position))
-                for key, position in self._styled.items()
-            }
-
         found = dict.fromkeys(self._styled, Evidence())
-        for each in self.reader.map(look):
+        for each in self.reader.map(self._look):
             found = {key: found[key] + evidence for key, evidence in each.items()}
         return {key: evidence.style(pinned[key]) for key, evidence in found.items()}
 
 
+#: Rows that make a block worth a guess.
+_ENOUGH_ROWS = 1000
+#: Of so many cells one may contradict what was likely: all cells together would have to be a quarter to count.
+_FEW = 10
+_CONTRADICTING = frozenset({"invalid_type", *UNSETTLED})
 #: The columns that only a file of rejects has.
 _MARKS_OF_REJECTS = {"_import", "_row", "_errors"}
 
@@ -185,6 +214,13 @@ class _Read(NamedTuple):
     rows: Rows
     asserted: Asserted
     usable: bool
+
+
+def _again(task: _Task, styles: Mapping[str, Style], notices: Notices, verdict: Verdict, workspace: Path) -> _Read:
+    """Read the file once more from its beginning, all columns settled."""
+    notices.clear()
+    verdict.clear()
+    return _pass(task, styles, notices, verdict, workspace, is_settled=True)
 
 
 def _pass(
@@ -220,7 +256,7 @@ def _pass(
         certain = {key: mask for key, match in cells.items() if (mask := block.typed.get(match.position)) is not None}
         checked = task.checks.check(sent, fields, styles, certain)
         if not is_settled and any(each.code in UNSETTLED for each in checked.findings):
-            raise _UnsettledError
+            raise _UnsettledError(block)
         found = _kinds(checked.findings, numbers)
         cut = block.ragged.column("cells").to_numpy() == 0
         found += [(broken, ragged[cut]), (wrong_width, ragged[~cut])]

@@ -47,7 +47,7 @@ BAD = (
     Bad(333, "created_on", "2020-02-31", "invalid_type", "Invalid date"),
     Bad(334, "created_on", "31/12/2020", "invalid_type", "Invalid date"),
     Bad(500, "balance", "12,50", "invalid_type", "Invalid number"),
-    Bad(501, "balance", "n/a", "invalid_type", "Invalid number"),
+    Bad(501, "balance", "twelve", "invalid_type", "Invalid number"),
     Bad(640, "external_id", "", "required", "Field is required"),
     Bad(777, "territory_external_id", "T999", "reference_not_found", "No territory with this key exists"),
     Bad(1000, "phone", "ask Anna", "invalid_phone", "Invalid phone number"),

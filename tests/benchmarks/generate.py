@@ -80,7 +80,7 @@ FAULTS = (
     Fault("email", "invalid_email", ("not-an-email", "nobody@", "@example.com", "two words@example.com")),
     Fault("lifecycle_status", "invalid_enum_value", ("deleted", "unknown")),
     Fault("created_on", "invalid_type", ("2020-02-31", "31/12/2020", "2020-1-5", "yesterday")),
-    Fault("balance", "invalid_type", ('"12,50"', "n/a", "1.2.3")),
+    Fault("balance", "invalid_type", ('"12,50"', "twelve", "1.2.3")),
     Fault("external_id", "required", ("",)),
     Fault("territory_external_id", "reference_not_found", ("T999",)),
 )
