@@ -8,8 +8,15 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from ingester.domain import duration
+from ingester.domain.claim import check_trailer
+from ingester.domain.companion import check_control
+from ingester.domain.errors import UsageError
+
 #: What people call delimiters that are hard to type.
 _DELIMITERS = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
+#: For how long a file waits for what has to come beside it, in seconds.
+DEFAULT_WAIT = 86_400
 _QUOTES = {"none": "", "double": '"', "single": "'"}
 
 
@@ -70,6 +77,32 @@ class Reads(BaseModel):
     signed: bool = False
     #: Whether the files of the outbox are encrypted to the customer's key.
     encrypt: bool = False
+    #: The checksum that has to come beside every file: `customers.csv.md5` or `customers.csv.sha256`.
+    checksum: Literal["md5", "sha256", "any"] | None = None
+    #: The name of the control file that has to: `{stem}.ctl` of `customers.csv` is `customers.ctl`.
+    control: str | None = Field(default=None, max_length=200)
+    #: For how many seconds a file waits for these, or for its done-marker.
+    wait: int = Field(default=DEFAULT_WAIT, ge=0, le=31 * 86_400)
+    #: The last line: `TRL|{rows}|{sum:amount}`.
+    trailer: str | None = Field(default=None, max_length=1000)
+
+    @field_validator("control")
+    @classmethod
+    def _control(cls, value: str | None) -> str | None:
+        return None if value is None else check_control(value)
+
+    @field_validator("trailer")
+    @classmethod
+    def _trailer(cls, value: str | None) -> str | None:
+        return None if value is None else check_trailer(value)
+
+    @field_validator("wait", mode="before")
+    @classmethod
+    def _length(cls, value: Any) -> Any:
+        try:
+            return duration.seconds(value) if isinstance(value, str) else value
+        except UsageError as error:
+            raise ValueError(str(error)) from None
 
     @field_validator("delimiter", mode="before")
     @classmethod
