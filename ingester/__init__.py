@@ -18,6 +18,7 @@ The map, in the order in which a file meets the parts::
     notify/         telling people and programs, by mail, webhook or chat, from an outbox in the ledger
     decision.py     what people decide about an import
     expansion.py    opening archives, whose files become imports;  fileset.py: such a set, until its last one has ended
+    manifest.py     whether a file is what its checksum, control file or trailer says;  orphan.py: those without a file
     repeat.py       whether a drop repeats what was imported last, and is skipped or held for it
     pipeline.py     one import through the seven phases: the whole story on one page
     inspection.py   what a file is, and its table as read, without any rules

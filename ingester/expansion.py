@@ -72,10 +72,17 @@ class Expansion:
         job, drop = claim.job, claim.drop
         return not job.is_member and (job.opens or is_archive_name(drop.name) or archive.is_archive(self._path(drop)))
 
-    def open(self, claim: Claim, workspace: Path, holds: Callable[[], bool]) -> bool | None:
+    def open(
+        self,
+        claim: Claim,
+        workspace: Path,
+        holds: Callable[[], bool],
+        refuse: Callable[[int], None] = lambda _: None,
+    ) -> bool | None:
         """Make imports of an archive's files, or let it go on as the only one; None if there is nothing to be done.
 
-        False if the claim is lost. Raises UnreadableFile, also where nothing says what it is.
+        `refuse` is told how many files there are, if several, and may object. False if the claim is lost. Raises
+        UnreadableFile, also where nothing says what it is.
         """
         unpacked = self._unpacked(claim, workspace)
         path = unpacked.path
@@ -83,6 +90,7 @@ class Expansion:
         if members is not None and not members:
             raise UnreadableFile("empty_archive", notice.message("empty_archive"))
         if members is not None and len(members) > 1:
+            refuse(len(members))
             return self._expand(claim, unpacked, members, workspace, holds)
         return self._go_on(claim, members) if claim.job.opens else None
 

@@ -20,14 +20,16 @@ import structlog
 
 from ingester import consequence, fault, turn
 from ingester.directory import DataDirectory, sync_file, sync_folder
+from ingester.domain.companion import MARKER_SUFFIXES, CompanionKind, fold, stem
 from ingester.domain.errors import TransientError, UsageError
-from ingester.domain.status import Origin
+from ingester.domain.status import Origin, Status
 from ingester.outbox import name as outbox_name
 from ingester.outbox import status
-from ingester.routing import Router
+from ingester.queue import Queue
+from ingester.routing import Router, companion_of
 from ingester.store.database import now
 from ingester.store.ledger import Ledger, ShortIdTaken
-from ingester.store.ledger_tables import Drop, Feed, Import, Tenant
+from ingester.store.ledger_tables import Companion, Drop, Feed, Import, Tenant
 from ingester.store.tenant import Tenants
 from ingester.turn import Wait
 from ingester.wake import Bell
@@ -64,6 +66,8 @@ class _Landing:
     submitted_at: float = field(default_factory=time.monotonic)
     drop: Drop | None = None
     job: Import | None = None
+    #: Instead of both, of a file that only says something of another.
+    companion: Companion | None = None
 
 
 class Intake:
@@ -75,8 +79,10 @@ class Intake:
         router: Router,
         directory: DataDirectory,
         on_landed: Callable[[Origin, float], None] = lambda _origin, _seconds: None,
+        marker_suffixes: Sequence[str] = MARKER_SUFFIXES,
     ) -> None:
         self._ledger = ledger
+        self._marker_suffixes = marker_suffixes
         self._tenants = Tenants(ledger)
         self._router = router
         self._directory = directory
@@ -150,24 +156,27 @@ class Intake:
     def _land(self, group: Sequence[_Landing]) -> None:
         known = _Known(self._tenants, {landing.arrival.tenant for landing in group})
         ready = [landing for landing in group if self._attempt(landing, lambda each: self._decide(each, known))]
-        ready = self._synced(ready)
+        companions = [landing for landing in ready if landing.companion is not None]
+        ready = self._synced([landing for landing in ready if landing.companion is None])
         ready = [landing for landing in ready if self._attempt(landing, self._place)]
         try:
             for folder in {(self._directory.root / drop.location).parent for drop in _drops(ready)}:
                 sync_folder(folder)
             fault.point("landing.folder_synced")
-            landed_before = self._commit(ready)
+            landed_before = self._commit(ready, companions)
         except Exception as error:
-            log.exception("landing_failed", files=len(ready))
+            log.exception("landing_failed", files=len(ready) + len(companions))
             self._forget(ready)
-            for landing in ready:
+            for landing in [*ready, *companions]:
                 landing.answer.set_exception(TransientError("the file could not be recorded", cause=str(error)))
             return
         fault.point("landing.committed")
         # Before anything else that may fail.
         for drop, landing in zip(_drops(ready), ready, strict=True):
             landing.answer.set_result(landed_before.get(drop.id, drop.id))
-        waits, new = self._waits(ready), []
+        for landing in companions:
+            self._attempt(landing, lambda each: self._tell_of_companion(each, landed_before))
+        waits, new = self._waits([landing.job for landing in ready if landing.job is not None]), []
         for drop, landing in zip(_drops(ready), ready, strict=True):
             if drop.id in landed_before:
                 self._attempt(landing, self._remove_copy)
@@ -213,11 +222,16 @@ class Intake:
         """Say what is to be done with a file, before anything moves."""
         arrival = landing.arrival
         tenant, feeds = known(arrival.tenant)
+        recognised = companion_of(feeds, arrival.name, arrival.size, self._marker_suffixes)
         try:
             f"{arrival.folder}/{arrival.name}".encode()
         except UnicodeEncodeError:
             # No ledger could record it, and what arrives with it would fail as well.
             raise UsageError(f"the file name {arrival.name!a} is not UTF-8", fix="Rename the file.") from None
+        if recognised is not None:
+            landing.companion = _companion(arrival, *recognised)
+            fault.point("landing.written")
+            return
         route = self._router.route(tenant, feeds, arrival.folder, arrival.name)
         import_id, at = str(uuid.uuid4()), now()
         job = Import(
@@ -230,6 +244,7 @@ class Intake:
             # Their defaults are made anew for every row, at ten times the cost of the rest.
             ancestors=[],
             approved=[],
+            awaits=[],
         )
         self._router.apply(route, job, at)
         landing.job = job
@@ -249,6 +264,7 @@ class Intake:
             origin=arrival.origin,
             folder=arrival.folder,
             name=arrival.name,
+            stem=fold(stem(arrival.name)),
             shown_folder=arrival.folder,
             shown_name=arrival.name,
             size=arrival.size,
@@ -260,7 +276,7 @@ class Intake:
             landed_at=landing.job.created_at,
         )
 
-    def _commit(self, ready: Sequence[_Landing]) -> dict[str, str]:
+    def _commit(self, ready: Sequence[_Landing], companions: Sequence[_Landing] = ()) -> dict[str, str]:
         """Record the group; a short id that the tenant has had before is drawn again.
 
         Returns, by the ids of those that were landed before by whoever else looks for files, the id that they have.
@@ -274,12 +290,33 @@ class Intake:
                         if landing.drop is not None and landing.job is not None
                     ],
                     consequence.follow,
+                    [landing.companion for landing in companions if landing.companion is not None],
                 )
             except ShortIdTaken:
                 for landing in ready:
                     assert landing.job is not None
                     landing.job.id = str(uuid.uuid4())
                     landing.job.short_id = landing.job.id[:8]
+
+    def _tell_of_companion(self, landing: _Landing, landed_before: Mapping[str, str]) -> None:
+        """Answer for a companion, and show what has become of the import that it is about."""
+        assert landing.companion is not None
+        companion = landing.companion
+        landing.answer.set_result(landed_before.get(companion.id, companion.id))
+        landing.arrival.path.unlink(missing_ok=True)
+        facts = {"tenant": companion.tenant, "file": companion.name, "kind": companion.kind.value}
+        log.info("companion_landed", **facts, origin=companion.origin.value, import_id=companion.import_id)
+        if companion.import_id is not None:
+            job, drop = self._ledger.import_(companion.import_id)
+            if job.status is Status.QUEUED:
+                Queue(self._ledger).tell(job, Status.QUEUED, lambda found: self._tell_again(found, drop))
+
+    def _tell_again(self, job: Import, drop: Drop) -> None:
+        """Show what an import waits for by now; nobody changes it meanwhile."""
+        wait = self._waits([job]).get(job.id)
+        found = None if wait is None else status.waiting(wait.reason, wait.expected)
+        outbox = self._directory.tenant(job.tenant).outbox
+        status.put(outbox, status.document(job, drop, found), self._directory.work)
 
     def _remove_copy(self, landing: _Landing) -> None:
         """Remove the bytes of a file that somebody else landed before."""
@@ -300,11 +337,11 @@ class Intake:
         except Exception:
             log.exception("earlier_names_not_forgotten")
 
-    def _waits(self, landed: Sequence[_Landing]) -> Mapping[str, Wait]:
+    def _waits(self, landed: Sequence[Import]) -> Mapping[str, Wait]:
         """What keeps landed imports from starting for some time, by their ids."""
         try:
             with self._ledger.reading() as session:
-                found = turn.waits(session, [landing.job for landing in landed if landing.job is not None], now())
+                found = turn.waits(session, landed, now())
         except Exception:
             log.exception("waits_not_told")
             return {}
@@ -344,6 +381,25 @@ class _Known:
         if found is None:
             raise UsageError(f"there is no tenant '{name}'")
         return found
+
+
+def _companion(arrival: Arrival, kind: CompanionKind, of: str) -> Companion:
+    """The ledger's row: the commit makes its bytes durable."""
+    return Companion(
+        id=str(uuid.uuid4()),
+        tenant=arrival.tenant,
+        origin=arrival.origin,
+        folder=arrival.folder,
+        name=arrival.name,
+        kind=kind,
+        of=fold(of),
+        size=arrival.size,
+        sha256=arrival.sha256,
+        content=arrival.path.read_bytes(),
+        origin_ref=arrival.origin_ref,
+        session=arrival.session,
+        landed_at=now(),
+    )
 
 
 def _sync(landing: _Landing) -> None:

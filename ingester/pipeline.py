@@ -15,11 +15,12 @@ from typing import Any
 import structlog
 
 from ingester import arrow_alone as _arrow_alone  # noqa: F401 -- before any other module makes an array
-from ingester import fault, repeat
+from ingester import fault, manifest, repeat
 from ingester.checks.style import Style
 from ingester.directory import DataDirectory, sync_file, sync_folder
 from ingester.domain import notice
-from ingester.domain.errors import InvariantError, TransientError, UnreadableFile
+from ingester.domain.claim import Claims
+from ingester.domain.errors import Held, InvariantError, TransientError, UnreadableFile
 from ingester.domain.limits import DEFAULT_LIMITS, Limits
 from ingester.domain.phase import PhaseName, PhaseRecord
 from ingester.domain.reads import Reads
@@ -77,6 +78,8 @@ class Order:
     keys: Callable[[], Keyring] = Keyring
     #: The certificates that reports are encrypted for; None where they are in clear.
     recipients: Sequence[str] | None = None
+    #: What the drop's companions say of it.
+    claims: Sequence[Claims] = ()
     #: Told of each phase as it ends, for a progress bar.
     on_phase: Callable[[PhaseRecord], None] = lambda _: None
     #: Whether the import is still ours; asked last thing before the commit.
@@ -203,6 +206,7 @@ class _Attempt:
             self._workspace.mkdir()
             self.notices, self.verdict = Notices(self._workspace), Verdict()
             self._prevalidate(entity, late)
+        self._judge()
         self.passed(self._checked.record)
         return self._checked.rows
 
@@ -210,6 +214,17 @@ class _Attempt:
         if self._opened.layout.rewritten is not None or self._reads.encoding is not None:
             raise error
         return tell_late(self._opened.layout.path, error.offset)
+
+    def _judge(self) -> None:
+        """Raise Held if the file has not what was said of it. One whose rows are all refused is told that instead."""
+        if not self._checked.unusable:
+            rows, totals, approved = self.verdict.total, self._checked.totals, self._order.job.approved
+            manifest.judge(self._claims, rows, totals, self._reads.decimal, approved)
+
+    @property
+    def _claims(self) -> list[Claims]:
+        trailer = self._opened.layout.trailer
+        return [*self._order.claims, *([] if trailer is None else [trailer])]
 
     def _prevalidate(self, entity: Entity, late: Encoding | None = None) -> None:
         drop, job = self._order.drop, self._order.job
@@ -225,6 +240,8 @@ class _Attempt:
         )
         if opened.layout.header_line is None and opened.layout.names and not self._reads.columns:
             raise UnreadableFile("missing_header", notice.message("missing_header"))
+        if self._reads.trailer and opened.layout.trailer is None and "trailer_missing" not in job.approved:
+            raise Held("trailer_missing", notice.message("trailer_missing", expected=self._reads.trailer))
         self._checked = prevalidation.run(
             opened,
             entity,
@@ -239,6 +256,7 @@ class _Attempt:
             erases=job.empty_erases,
             truncation_approved="possibly_truncated" in job.approved,
             style=Style.of(self._reads.decimal, self._reads.dates),
+            summed=manifest.summed(self._claims),
         )
 
     @property

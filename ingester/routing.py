@@ -9,10 +9,13 @@ from fnmatch import fnmatchcase
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from ingester.domain import companion
+from ingester.domain.companion import ANY_CHECKSUM, CompanionKind
 from ingester.domain.name import is_archive, peeled
 from ingester.domain.status import (
     REMOVAL_GUARD_PERCENT,
     Action,
+    CompleteOn,
     DuplicateHandling,
     HoldHandling,
     RepeatHandling,
@@ -52,6 +55,8 @@ class Route:
     time_limit_seconds: int | None = None
     #: How its feed says that it is read.
     reads: dict[str, Any] | None = None
+    #: What has to come beside the file.
+    awaits: tuple[str, ...] = ()
     #: An archive whose files say what they are; `entity` is what its own name says, if anything.
     opens: bool = False
 
@@ -134,6 +139,7 @@ class Router:
             priority=feed.priority,
             time_limit_seconds=feed.time_limit_seconds,
             reads=feed.reads,
+            awaits=() if dry_run else _awaited(feed),
         )
 
     def apply(self, route: Route, job: Import, at: datetime) -> None:
@@ -144,6 +150,7 @@ class Router:
         job.on_repeated, job.on_renamed, job.on_revised = route.on_repeated, route.on_renamed, route.on_revised
         job.on_hold, job.priority, job.time_limit_seconds = route.on_hold, route.priority, route.time_limit_seconds
         job.reads = route.reads
+        job.awaits, job.starts_at = list(route.awaits), None
         # Somebody waits for the report of a dry run, and nothing is imported.
         job.settle_seconds = 0 if route.dry_run else route.settle_seconds
         start = at if route.dry_run else route.window.start(at, ZoneInfo(route.timezone))
@@ -187,3 +194,21 @@ class Router:
 
     def _catalogues(self, tenant: Tenant) -> list[Catalogue]:
         return [self.rules.catalogues[name] for name in tenant.catalogues if name in self.rules.catalogues]
+
+
+def companion_of(
+    feeds: Sequence[Feed], name: str, size: int, marker_suffixes: Sequence[str]
+) -> tuple[CompanionKind, str] | None:
+    """What kind of companion of another file a file is, and what it calls that one; None for a file of its own."""
+    controls = [feed.reads["control"] for feed in feeds if feed.reads and "control" in feed.reads]
+    return companion.recognise(name, size, marker_suffixes, controls, [feed.pattern for feed in feeds])
+
+
+def _awaited(feed: Feed) -> tuple[str, ...]:
+    reads = feed.reads or {}
+    found = [CompanionKind.MARKER.value] if feed.complete_on is CompleteOn.MARKER else []
+    if "checksum" in reads:
+        found.append(ANY_CHECKSUM if reads["checksum"] == "any" else reads["checksum"])
+    if "control" in reads:
+        found.append(CompanionKind.CONTROL.value)
+    return tuple(found)

@@ -88,7 +88,13 @@ class Service:
         self._prepare()
         port = http_port(roles) if settings.http.port is None else settings.http.port
         self._monitor = Monitor(settings.http, port, self.directory, self.ledger)
-        self._intake = Intake(self.ledger, self._router, self.directory, self._monitor.meter.landed)
+        self._intake = Intake(
+            self.ledger,
+            self._router,
+            self.directory,
+            self._monitor.meter.landed,
+            marker_suffixes=settings.folder.marker_suffixes,
+        )
         self._name = worker_name()
         self._host_keys: tuple[HostKey, ...] = ()
         self._server = self._sftp_server() if Role.SFTP in roles else None
@@ -130,7 +136,8 @@ class Service:
             self._host_keys = ensure_host_keys(self.directory.host_keys)
         except HostKeyError as error:
             raise ConfigurationError(str(error)) from error
-        owner = SftpOwner(self.ledger, self._intake, self._router, self.directory, self._grace)
+        suffixes = self._settings.folder.marker_suffixes
+        owner = SftpOwner(self.ledger, self._intake, self._router, self.directory, self._grace, suffixes)
         meter = SftpMeter(self._monitor.meter.registry, owner.sessions)
 
         def on_event(event: Event) -> None:

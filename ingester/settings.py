@@ -29,6 +29,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from ingester.domain.companion import MARKER_SUFFIXES
 from ingester.domain.errors import ConfigurationError
 from ingester.domain.limits import Limits
 from ingester.domain.name import is_unfinished
@@ -71,7 +72,7 @@ class FolderSettings(BaseModel):
     #: A file is stable when its size and times have not changed for this long.
     settle_seconds: float = Field(default=1.0, ge=0)
     #: What a done-marker's name adds to that of its file.
-    marker_suffixes: tuple[str, ...] = (".done", ".ok")
+    marker_suffixes: tuple[str, ...] = MARKER_SUFFIXES
     #: A done-marker that has lain for so long without its file raises an alert.
     marker_seconds: float = Field(default=3600.0, ge=0)
     #: Whether the kernel is asked for events; network filesystems have none and are polled in any case.

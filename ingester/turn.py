@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import BigInteger, BindParameter, and_, bindparam, case, cast, exists, func, or_
 from sqlmodel import Session, col, select
 
+from ingester.domain.companion import described
 from ingester.domain.status import Status
 from ingester.store.ledger_tables import Feed, Import, Tenant
 
@@ -230,6 +231,9 @@ def _wait(job: Import, tenant: Tenant, is_feed_paused: bool, heads: Sequence[Hea
         return Wait("waits_for_resumption", f"'{tenant.name}'")
     if is_feed_paused:
         return Wait("waits_for_resumption", f"feed '{job.feed}'")
+    if job.due_at > at and job.awaits and job.starts_at is not None and not job.attempts:
+        until = f"{job.due_at.astimezone(ZoneInfo(tenant.timezone)):%Y-%m-%d %H:%M:%S %Z}"
+        return Wait("waits_for_companion", f"{described(job.awaits)}, until {until} at the latest")
     if job.due_at > at:
         return Wait("waits_for_its_time", f"{job.due_at.astimezone(ZoneInfo(tenant.timezone)):%Y-%m-%d %H:%M:%S %Z}")
     if first.id != job.id:

@@ -15,7 +15,7 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
@@ -25,10 +25,11 @@ from typing import Any
 
 import structlog
 
-from ingester import fault, keyring, pipeline, repeat
+from ingester import fault, keyring, manifest, pipeline, repeat
 from ingester import log as logs
 from ingester.directory import DataDirectory
 from ingester.domain import duration, notice
+from ingester.domain.claim import Claims
 from ingester.domain.errors import Held, IngesterError, TransientError, UnreadableFile
 from ingester.domain.limits import Limits
 from ingester.domain.status import Outcome, RepeatHandling, Status
@@ -40,7 +41,7 @@ from ingester.queue import HEARTBEAT_SECONDS, Claim, Queue, worker_name
 from ingester.routing import Router
 from ingester.ruleset.model import RuleSet
 from ingester.settings import Settings, WorkerSettings
-from ingester.store import lock
+from ingester.store import companion, lock
 from ingester.store.data_tables import ImportOutcome
 from ingester.store.database import now
 from ingester.store.datastore import DataStore
@@ -149,9 +150,10 @@ class Worker:
             if outcome is None and job.attempts > 1 and self._workers_lost(job) >= self._settings.max_attempts:
                 self._fail(job, drop, "attempts_exhausted", str(self._settings.max_attempts))
                 return
-            if outcome is None and is_here and self._opened(claim):
+            claims = self._vouched(job, drop) if outcome is None and is_here else []
+            if outcome is None and is_here and self._opened(claim, claims):
                 return
-            outcome = outcome or self._import(claim)
+            outcome = outcome or self._import(claim, claims)
         except UnreadableFile as error:
             self._fail(job, drop, error.code, said=error.reason)
         except Held as error:
@@ -199,13 +201,26 @@ class Worker:
             lock.take(connection, entity, scope, job.action)
         return self._store.outcome(job.id)
 
-    def _opened(self, claim: Claim) -> bool:
+    def _vouched(self, job: Import, drop: Drop) -> list[Claims]:
+        """What the companions of a drop claim, the bytes found to be right; raises Held where they are not."""
+        manifest.missing(job.awaits or (), job.approved)
+        if not job.accompanied:
+            return []
+        beside = [
+            manifest.Beside(kind=each.kind, of=each.of, name=each.name, content=each.content)
+            for each in companion.of_import(self._ledger, job.id)
+        ]
+        path = self._directory.drop_file(drop.id, drop.location)
+        return manifest.vouched(path, drop.name, drop.sha256, beside, job.approved)
+
+    def _opened(self, claim: Claim, claims: Sequence[Claims]) -> bool:
         """Whether it was an archive: its files are imports of their own by now, or it goes on as the one it holds."""
         if not self._expansion.concerns(claim):
             return False
         workspace = self._workspace(claim.job)
         try:
-            mine = self._expansion.open(claim, workspace, partial(self._queue.holds, claim.job))
+            refuse = lambda files: manifest.refuse_counts(claims, files, claim.job.approved)
+            mine = self._expansion.open(claim, workspace, partial(self._queue.holds, claim.job), refuse)
         finally:
             shutil.rmtree(workspace, ignore_errors=True)
         if mine:
@@ -225,7 +240,7 @@ class Worker:
         workspace, holds = self._workspace(job), partial(self._queue.holds, job)
         return pipeline.skip(job, drop, found, self._store, self._directory, workspace, holds)
 
-    def _import(self, claim: Claim) -> ImportOutcome:
+    def _import(self, claim: Claim, claims: Sequence[Claims]) -> ImportOutcome:
         job, drop = claim.job, claim.drop
         if not self._directory.drop_file(drop.id, drop.location).exists():
             raise UnreadableFile("drop_missing", notice.message("drop_missing"))
@@ -246,6 +261,7 @@ class Worker:
             limits=self._limits,
             keys=partial(keyring.for_tenant, self._directory, job.tenant),
             recipients=self._recipients(job),
+            claims=claims,
             holds=partial(self._queue.holds, job),
         )
         workspace = self._workspace(job)

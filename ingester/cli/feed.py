@@ -16,6 +16,7 @@ from ingester.cli.options import (
     EmptyErases,
     Json,
     RemovalGuard,
+    assigned,
     only_given,
     opened,
     print_json,
@@ -158,7 +159,7 @@ def add(
             holidays=holidays,
         )
         or None,
-        reads=_words(read or []) or None,
+        reads=assigned(read or []) or None,
         complete_on=complete_on,
     )
     with opened(data_dir) as site:
@@ -311,18 +312,9 @@ def reads_of(assignments: Sequence[str]) -> Reads:
     from ingester.feed import mistakes
 
     try:
-        return Reads.model_validate(_words(assignments))
+        return Reads.model_validate(assigned(assignments))
     except ValidationError as error:
         raise UsageError("; ".join(mistakes(error))) from None
-
-
-def _words(assignments: Sequence[str]) -> dict[str, str]:
-    """`word=value`, one by one."""
-    pairs = [each.partition("=") for each in assignments]
-    for word, equals, _ in pairs:
-        if not equals:
-            raise UsageError(f"'{word}' says nothing of how files are read", fix="Say --read WORD=VALUE.")
-    return {word: value for word, _, value in pairs}
 
 
 def _said(feed: Feed) -> dict[str, Any]:

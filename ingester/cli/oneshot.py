@@ -35,6 +35,7 @@ from ingester.domain.status import REMOVAL_GUARD_PERCENT, Action, DuplicateHandl
 
 if TYPE_CHECKING:
     from ingester.directory import DataDirectory
+    from ingester.domain.claim import Claims
     from ingester.formats.pgp import Keyring
     from ingester.pipeline import Order
     from ingester.ruleset.model import Catalogue, Entity
@@ -48,7 +49,10 @@ IMPORT_EXAMPLES = (
 )
 VALIDATE_EXAMPLES = "Example: `ingester validate customers.csv --entity customer --out reports`"
 
-_HOLDS = ("possibly_truncated", "mass_removal", "empty_overwrite")
+_HOLDS = (
+    *("possibly_truncated", "mass_removal", "empty_overwrite"),
+    *("companion_unreadable", "checksum_mismatch", "count_mismatch", "sum_mismatch", "trailer_missing"),
+)
 _ATTEMPTS = 5
 #: Files of an archive that are named at most.
 _NAMED = 10
@@ -314,7 +318,8 @@ def _run(
     with tempfile.TemporaryDirectory(dir=out, prefix=".ingester-") as scratch, _progress(quiet=as_json) as on_phase:
         workspace = Path(scratch)
         try:
-            outcome = run(replace(order, on_phase=on_phase), DataDirectory(workspace), workspace)
+            order = replace(order, claims=_claims(order), on_phase=on_phase)
+            outcome = run(order, DataDirectory(workspace), workspace)
             for name in outcome.files:
                 (workspace / outcome.workspace / name).rename(out / name)
             published(job.id)
@@ -329,6 +334,16 @@ def _run(
     else:
         print_summary(document, out)
     raise typer.Exit(exit_code(document))
+
+
+def _claims(order: Order) -> list[Claims]:
+    """What lies beside the file and says something of it. Raises Held where that is not so."""
+    from ingester import manifest
+    from ingester.domain.reads import Reads
+
+    path, drop = Path(order.drop.location), order.drop
+    beside = manifest.lying_beside(path, Reads.model_validate(order.job.reads or {}))
+    return manifest.vouched(path, drop.name, drop.sha256, beside, order.job.approved)
 
 
 def _make(folder: Path, option: str) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ingester.domain.errors import UsageError
 from ingester.domain.status import Action, DuplicateHandling
 
 if TYPE_CHECKING:
@@ -111,3 +112,12 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     for row in rows:
         table.add_row(*row)
     return table
+
+
+def assigned(assignments: Sequence[str]) -> dict[str, str]:
+    """`word=value`, one by one."""
+    pairs = [each.partition("=") for each in assignments]
+    for word, equals, _ in pairs:
+        if not equals:
+            raise UsageError(f"'{word}' says nothing of how files are read", fix="Say --read WORD=VALUE.")
+    return {word: value for word, _, value in pairs}

@@ -117,10 +117,22 @@ _ALL = (
     ),
     _warning("waits_for_its_time", "It does not start before {expected}", "Nothing needs to be done."),
     _warning("waits_for_its_turn", "It starts after import {expected}", "Nothing needs to be done."),
+    _warning("waits_for_companion", "It waits for {expected}", "Send what it waits for."),
     _warning("waits_for_resumption", "Imports of {expected} are paused", "Ask when they are resumed."),
     _error("timed_out", "The import took longer than {expected} and was given up", "Nothing was imported. Ask us."),
     _error("superseded", "A newer file took its place: {expected}", "Nothing needs to be done."),
     _error("canceled", "The import was canceled", "Send the file again if that was not meant."),
+    # --- what came beside a drop, or at its end, and says otherwise --------------------------------------------------
+    _warning("companion_missing", "It came without {expected}", "Send it, or approve the file without it."),
+    _warning("companion_unreadable", "{expected}", "Send it again as it should be, or approve the file without it."),
+    _warning("checksum_mismatch", "{expected}", "Send both files again, or approve this one."),
+    _warning("count_mismatch", "{expected}", "Send the whole file again, or approve it."),
+    _warning("sum_mismatch", "{expected}", "Send the whole file again, or approve it."),
+    _warning(
+        "trailer_missing",
+        "The last line is no trailer such as {expected}",
+        "Send the whole file again, or approve it; then that line is read as a row.",
+    ),
     # --- a drop that repeats another -------------------------------------------------------------------------------
     _warning("repeated_drop", "{expected}", "Approve it to import it all the same, or reject it."),
     # --- an overwrite ----------------------------------------------------------------------------------------------

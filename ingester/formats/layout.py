@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ingester.domain import notice
+from ingester.domain.claim import Claims, of_trailer
 from ingester.domain.errors import UnreadableFile
 from ingester.domain.limits import DEFAULT_LIMITS, Limits
 from ingester.domain.reads import Reads
@@ -53,6 +54,8 @@ class Layout:
     footer: tuple[str, ...] = ()
     rewritten: Rewritten | None = None
     limits: Limits = DEFAULT_LIMITS
+    #: What the last line says, where the feed has a template for it; None if it is none like that.
+    trailer: Claims | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,8 @@ def lay_out(
         start = len(BOM) if os.pread(descriptor, len(BOM), 0) == BOM else 0
         if start == size:
             raise UnreadableFile("empty_file", notice.message("empty_file"))
-        rows = _Head(descriptor, delimiter, rewritten).rows(start, skip_lines)
+        head = _Head(descriptor, delimiter, rewritten)
+        rows = head.rows(start, skip_lines)
         if not rows:
             raise UnreadableFile("missing_header", notice.message("missing_header"))
         heading = _heading(rows, reads, is_known)
@@ -101,10 +105,14 @@ def lay_out(
             names = tuple(name.strip(_AROUND_NAMES) for name in heading.names)
             last = rows[heading.data - 1]
             begin, line, header_line = last.end, last.next_line, rows[heading.row].line
-        footer, end = _footer(descriptor, size, begin, delimiter, len(names), reads.footer)
+        trailer, end, pinned = None, size, reads.footer
+        if reads.trailer is not None:
+            trailer, end = _trailer(descriptor, size, begin, head, reads.trailer)
+            pinned = pinned or 0 if trailer is not None else pinned
+        footer, end = _footer(descriptor, end, begin, delimiter, len(names), pinned)
     if len(names) > limits.columns:
         raise too_large(f"{len(names):,} columns; at most {limits.columns:,} are allowed")
-    return Layout(path, delimiter, names, begin, line, end, header_line, footer, rewritten, limits)
+    return Layout(path, delimiter, names, begin, line, end, header_line, footer, rewritten, limits, trailer)
 
 
 def _heading(rows: Sequence[_Row], reads: Reads, is_known: IsKnown | None) -> Heading:
@@ -164,6 +172,13 @@ class _Head:
             at, line = end, next_line
         return found
 
+    def sent(self, line: bytes) -> set[str]:
+        """A line as it was sent, and without its quotes."""
+        row, _ = _row(line, 0, self._rules)
+        cells = self._cells(row)
+        between = self._delimiter if self._rewritten is None else self._rewritten.escaped_delimiter or self._delimiter
+        return {line.decode("utf-8", "replace"), between.join(cells)}
+
     def _cells(self, row: bytes | list[bytes]) -> list[str]:
         cells = row if isinstance(row, list) else self._rules.cells(row)
         texts = [cell.decode("utf-8", "replace") for cell in cells]
@@ -179,6 +194,19 @@ def _row(data: bytes, at: int, rules: Grammar) -> tuple[bytes | list[bytes], int
     line = _LINE.match(data, at)
     assert line is not None, "a line matches anything"
     return line.group().rstrip(b"\r\n").split(rules.delimiter), line.end()
+
+
+def _trailer(descriptor: int, size: int, begin: int, head: _Head, template: str) -> tuple[Claims | None, int]:
+    """What the last line that is not blank says, and where it begins; the whole size if it is no trailer."""
+    at = max(begin, size - _TAIL_BYTES)
+    data = os.pread(descriptor, size - at, at)
+    # What DOS programs put at the end of a file is no part of it.
+    lines = [match for match in _LINE.finditer(data.rstrip(b"\x1a")) if match.group().strip()]
+    if not lines or (at > begin and lines[-1].start() == 0):
+        return None, size
+    last = lines[-1]
+    found = [claims for text in head.sent(last.group().rstrip(b"\r\n")) if (claims := of_trailer(text, template))]
+    return (found[0], at + last.start()) if found else (None, size)
 
 
 def _footer(

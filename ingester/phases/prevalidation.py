@@ -24,6 +24,7 @@ from ingester.checks.compile import UNSETTLED, CompiledEntity, Finding, Undecide
 from ingester.checks.fault import present
 from ingester.checks.style import UNKNOWN, Style
 from ingester.checks.survey import Evidence
+from ingester.checks.total import Summing, Total, is_number, summing
 from ingester.domain import notice
 from ingester.domain.errors import Held
 from ingester.domain.phase import PhaseName, PhaseRecord
@@ -34,7 +35,8 @@ from ingester.formats.opening import Opened
 from ingester.phases.account import Account
 from ingester.phases.assertions import Assertions
 from ingester.ruleset.columns import ColumnMatch, match_columns
-from ingester.ruleset.model import Entity, column_name
+from ingester.ruleset.model import Entity, FieldType, column_name
+from ingester.ruleset.naming import fold_header
 from ingester.spill import hashes
 from ingester.spill.asserted import Asserted
 from ingester.spill.notices import Kind, Notices
@@ -59,6 +61,8 @@ class Prevalidated:
     #: How columns are written, by field name (by header in a family), as far as it had to be known; plain JSON.
     styles: dict[str, dict[str, Any]]
     record: PhaseRecord
+    #: What those columns come to that somebody says it of, as they were named.
+    totals: Mapping[str, Total]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,7 @@ class _CheckedBlock:
     asserted: _Found = field(default_factory=list)
     undecided: Undecided | None = None
     no_values: Mapping[str, Counter[str]] = field(default_factory=dict)
+    totals: dict[str, Total] = field(default_factory=dict)
 
 
 class _UnsettledError(Exception):
@@ -77,6 +82,15 @@ class _UnsettledError(Exception):
 
     def __init__(self, block: Block) -> None:
         self.block = block
+
+
+@dataclass(frozen=True, slots=True)
+class _Summed:
+    """A column that is summed up: where it is, and where the checks leave what they make of it, if they do."""
+
+    position: int
+    typed: str | None
+    total: Summing
 
 
 def run(
@@ -95,12 +109,15 @@ def run(
     erases: bool = False,
     style: Style = UNKNOWN,
     known: Mapping[str, Mapping[str, Any]] | None = None,
+    summed: Mapping[str, bool] | None = None,
 ) -> Prevalidated:
     """Check every cell of a drop that the rules of `entity` ask for; columns that only `whole` has are left alone.
 
     `creates`: every row is a new record, without anything that the file does not say; `partial`: rows only change
     records, so that no column but the key's has to be there; `erases`: empty cells erase; `style`: how the feed says
-    that its numbers and dates are written; `known`: the `styles` of the import whose rejects this file is.
+    that its numbers and dates are written; `known`: the `styles` of the import whose rejects this file is. Columns that
+    are `summed` are so over every row, refused ones too; one that need not be meant (False) only if it is of numbers by
+    the rules.
     Raises UnreadableFile, or Held when the last record is cut off.
     """
     account = Account(PhaseName.PREVALIDATION)
@@ -111,24 +128,25 @@ def run(
     checks = make(entity, timezone, erases=erases, creates=creates)
     asked = {field.name for field in entity.fields}
     cells = {match.key: match for match in columns if match.key is not None and match.field in asked}
-    task = _Task(opened, reader, columns, cells, entity, checks, partial=partial)
+    sums = _summed(summed or {}, columns, whole or entity, set(cells), timezone)
+    task = _Task(opened, reader, columns, cells, entity, checks, sums, partial=partial)
     styles = task.pinned(style, known)
     try:
-        rows, asserted, usable = _pass(task, styles, notices, verdict, workspace)
+        rows, asserted, usable, totals = _pass(task, styles, notices, verdict, workspace)
     except _UnsettledError as unsettled:
         found = task.likely(styles, unsettled.block)
         styles = found or task.surveyed(styles)
-        rows, asserted, usable = _again(task, styles, notices, verdict, workspace)
+        rows, asserted, usable, totals = _again(task, styles, notices, verdict, workspace)
         if found is not None and not task.was_right(notices, verdict):
             styles = task.surveyed(task.pinned(style, known))
-            rows, asserted, usable = _again(task, styles, notices, verdict, workspace)
+            rows, asserted, usable, totals = _again(task, styles, notices, verdict, workspace)
     if reader.truncated is not None and not truncation_approved:
         raise Held("possibly_truncated", notice.message("possibly_truncated", expected=reader.truncated))
     if not usable:
         verdict.reject_all()
     record = account.close(total=verdict.total, error=verdict.error_rows)
     said = {key: found for key, each in styles.items() if (found := each.to_json())}
-    return Prevalidated(opened, reader, columns, rows, not usable, Assertions(checks, asserted), said, record)
+    return Prevalidated(opened, reader, columns, rows, not usable, Assertions(checks, asserted), said, record, totals)
 
 
 class _Task:
@@ -142,10 +160,12 @@ class _Task:
         cells: Mapping[str, ColumnMatch],
         entity: Entity,
         checks: CompiledEntity,
+        sums: Mapping[str, _Summed],
         *,
         partial: bool,
     ) -> None:
         self.opened = opened
+        self.sums = sums
         self.reader, self.columns, self.entity, self.checks = reader, columns, entity, checks
         self.partial = partial
         self.cells = cells
@@ -214,6 +234,7 @@ class _Read(NamedTuple):
     rows: Rows
     asserted: Asserted
     usable: bool
+    totals: Mapping[str, Total]
 
 
 def _again(task: _Task, styles: Mapping[str, Style], notices: Notices, verdict: Verdict, workspace: Path) -> _Read:
@@ -240,6 +261,8 @@ def _pass(
     provided = set(fields.values())
     spilled_as = tuple(dict.fromkeys(field.column for field in entity.fields if field.name in provided))
     distinct = _distinct(entity, spilled_as)
+    sums = task.sums
+    totals = dict.fromkeys(sums, Total())
     key = [column_name(name) for name in entity.primary_key]
     wrong_width = Kind("wrong_cell_count", (), notice.message("wrong_cell_count", expected=str(len(reader.header))))
     if task.opened.detected.format == Format.JSONL:
@@ -264,13 +287,18 @@ def _pass(
         for group in distinct:
             typed[hashes.column_of(group)] = pa.array(hashes.hashes([typed[name] for name in group]))
         asserted = _kinds(checked.asserted, numbers)
-        return _CheckedBlock(numbers, typed, found, last_row, asserted, checked.undecided, checked.no_values)
+        summed_up = {
+            name: each.total(block.table.column(each.position), checked.columns.get(each.typed or ""))
+            for name, each in sums.items()
+        }
+        return _CheckedBlock(numbers, typed, found, last_row, asserted, checked.undecided, checked.no_values, summed_up)
 
     spilled = workspace / "rows.arrow"
     no_values: dict[str, Counter[str]] = {}
     with RowWriter(spilled) as writer, Asserted(workspace, entity, notices) as asserted:
         for block in reader.map(check):
             verdict.extend(block.last_row)
+            totals |= {name: totals[name] + total for name, total in block.totals.items()}
             verdict.reject(notices.add(PhaseName.PREVALIDATION, block.found))
             asserted.found(block.asserted)
             if block.undecided is not None:
@@ -284,7 +312,7 @@ def _pass(
         said = sorted(words.items(), key=lambda pair: (-pair[1], pair[0]))
         shown = ", ".join(f"'{word}' ({count})" for word, count in said[:_NAMED]) + ", …" * (len(said) > _NAMED)
         notices.add_to_file("read_as_missing", (name,), expected=shown)
-    return _Read(Rows(spilled, spilled_as), asserted, usable)
+    return _Read(Rows(spilled, spilled_as), asserted, usable, totals)
 
 
 #: Words that the notice about them names.
@@ -312,6 +340,26 @@ def _leave(asserted: Asserted, undecided: Undecided, block: _CheckedBlock, key: 
         {name: column.filter(keep) for name, column in undecided.values.items()},
         [waits[whole] for waits in undecided.waits],
     )
+
+
+def _summed(
+    wanted: Mapping[str, bool], columns: Sequence[ColumnMatch], whole: Entity, asked: set[str], timezone: str
+) -> dict[str, _Summed]:
+    """The columns of a file that `wanted` names, by those names."""
+    fields = {each.name: each for each in whole.fields if not each.is_family}
+    found = {}
+    for name, is_meant in wanted.items():
+        folded = fold_header(name)
+        named = [match for match in columns if folded in (fold_header(match.column), fold_header(match.field or ""))]
+        if not named:
+            continue
+        match, field_ = named[0], fields.get(named[0].field or "")
+        if not is_meant and not (field_ is not None and field_.type is FieldType.NUMBER):
+            continue
+        is_typed = field_ is not None and is_number(field_) and not field_.is_extra and match.key in asked
+        typed = field_.column if field_ is not None and is_typed else None
+        found[name] = _Summed(match.position, typed, summing(whole, field_, timezone))
+    return found
 
 
 def _distinct(entity: Entity, spilled: Sequence[str]) -> list[tuple[str, ...]]:

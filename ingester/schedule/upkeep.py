@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import structlog
 
-from ingester import alert
+from ingester import alert, orphan
 from ingester.decision import Decisions
 from ingester.directory import DataDirectory
 from ingester.domain.errors import UsageError
@@ -14,6 +14,7 @@ from ingester.expectation.lateness import Lateness
 from ingester.fileset import FileSets
 from ingester.queue import Queue
 from ingester.schedule.clock import Clock
+from ingester.store import companion
 from ingester.store.database import now
 from ingester.store.ledger import Ledger
 from ingester.wake import Bell
@@ -75,8 +76,10 @@ class Upkeep:
         self._sets.close_all()
 
     def tidy(self) -> None:
-        """Take ended drops out of the inbox for good."""
+        """Take ended drops, and companions, out of the inbox for good; see to those whose file never came."""
         self._ledger.hide_ended(now() - self._visible_grace)
+        companion.hide_old(self._ledger, now() - self._visible_grace)
+        orphan.look(self._ledger, now())
 
     def expect(self) -> None:
         """Alert of drops that are late, and resolve what has arrived."""

@@ -14,10 +14,11 @@ from sqlalchemy import Engine, and_, insert, or_, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
+from ingester.domain.companion import fold, stem
 from ingester.domain.errors import IngesterError, UsageError
 from ingester.domain.status import HoldHandling, Outcome, Status
-from ingester.store import database, migrate, totals
-from ingester.store.ledger_tables import Attempt, Drop, Import, Site
+from ingester.store import database, migrate, pairing, totals
+from ingester.store.ledger_tables import Attempt, Companion, Drop, Import, S3Object, Site
 
 #: What a route decides about an import.
 _ROUTE = {
@@ -26,6 +27,7 @@ _ROUTE = {
     *("catalogue", "entity", "rank", "ancestors", "reads", "opens"),
     *("status", "reason", "message", "completed_at"),
     *("on_hold", "settle_seconds", "priority", "time_limit_seconds", "due_at"),
+    *("awaits", "starts_at", "accompanied"),
 }
 _IDS_PER_QUESTION = 500
 #: A batch that never comes to rest starts after so many times the rest that it wants.
@@ -91,8 +93,13 @@ class Ledger:
 
     # --- drops ---------------------------------------------------------------------------------------------------
 
-    def land(self, landed: Sequence[tuple[Drop, Import]], follow: Follow | None = None) -> dict[str, str]:
-        """Record drops and their imports in this order, all or none. May raise ShortIdTaken.
+    def land(
+        self,
+        landed: Sequence[tuple[Drop, Import]],
+        follow: Follow | None = None,
+        companions: Sequence[Companion] = (),
+    ) -> dict[str, str]:
+        """Record drops and their imports in this order, then companions, all or none. May raise ShortIdTaken.
 
         `follow` is called in the transaction with the id of each import that has ended already. A drop whose
         `origin_ref` is known, since somebody else saw the same file and was faster, is left out; returns the ids of
@@ -100,7 +107,8 @@ class Ledger:
         """
         before: dict[str, str] = {}
         with self.writing() as session:
-            known = _recorded(session, [drop.origin_ref for drop, _ in landed if drop.origin_ref is not None])
+            refs = [*(drop.origin_ref for drop, _ in landed), *(each.origin_ref for each in companions)]
+            known = _recorded(session, [ref for ref in refs if ref is not None])
             new = []
             for drop, job in landed:
                 if drop.origin_ref is not None and drop.origin_ref in known:
@@ -109,25 +117,35 @@ class Ledger:
                 if drop.origin_ref is not None:
                     known[drop.origin_ref] = drop.id
                 new.append((drop, job))
-            landed = new
-            if not landed:
-                return before
-            # Not as objects: a burst of files would spend most of its time on them.
-            connection = session.connection()
-            connection.execute(insert(Drop), [drop.model_dump() for drop, _ in landed])
-            try:
-                connection.execute(insert(Import), [job.model_dump(exclude={"sequence"}) for _, job in landed])
-            except IntegrityError as error:
-                if "short_id" in str(error.orig):
-                    raise ShortIdTaken from error
-                raise
-            totals.add(session, totals.of_landing(landed))
-            for _, job in landed:
-                if follow is not None and job.status.ended:
-                    follow(session, job.id)
-            for tenant in {job.tenant for _, job in landed if job.settle_seconds}:
-                put_off(session, tenant, max(job.created_at for _, job in landed if job.tenant == tenant))
+            if new:
+                self._record(session, new, follow)
+            for each in companions:
+                if each.origin_ref is not None and each.origin_ref in known:
+                    before[each.id] = known[each.origin_ref]
+                    continue
+                if each.origin_ref is not None:
+                    known[each.origin_ref] = each.id
+                _record_companion(session, each)
         return before
+
+    def _record(self, session: Session, landed: Sequence[tuple[Drop, Import]], follow: Follow | None) -> None:
+        found = pairing.meet(session, landed, max(job.created_at for _, job in landed))
+        # Not as objects: a burst of files would spend most of its time on them.
+        connection = session.connection()
+        connection.execute(insert(Drop), [drop.model_dump() for drop, _ in landed])
+        try:
+            connection.execute(insert(Import), [job.model_dump(exclude={"sequence"}) for _, job in landed])
+        except IntegrityError as error:
+            if "short_id" in str(error.orig):
+                raise ShortIdTaken from error
+            raise
+        pairing.belong(session, found)
+        totals.add(session, totals.of_landing(landed))
+        for _, job in landed:
+            if follow is not None and job.status.ended:
+                follow(session, job.id)
+        for tenant in {job.tenant for _, job in landed if job.settle_seconds}:
+            put_off(session, tenant, max(job.created_at for _, job in landed if job.tenant == tenant))
 
     def drop(self, drop_id: str) -> Drop:
         """One drop; NoResultFound if there is none."""
@@ -154,15 +172,15 @@ class Ledger:
         with self.reading() as session:
             for start in range(0, len(wanted), _IDS_PER_QUESTION):
                 some = wanted[start : start + _IDS_PER_QUESTION]
-                found = session.exec(select(Drop.origin_ref).where(col(Drop.origin_ref).in_(some)))
-                known.update(reference for reference in found if reference is not None)
+                known.update(_recorded(session, some))
         return known
 
-    def drops_like(self, reference: str) -> Sequence[Drop]:
-        """Drops whose `origin_ref` begins so."""
+    def drops_like(self, reference: str) -> Sequence[Drop | Companion]:
+        """Drops, and companions, whose `origin_ref` begins so."""
         with self.reading() as session:
-            is_it = col(Drop.origin_ref).startswith(reference, autoescape=True)
-            return session.exec(select(Drop).where(is_it)).all()
+            drops = select(Drop).where(col(Drop.origin_ref).startswith(reference, autoescape=True))
+            companions = select(Companion).where(col(Companion.origin_ref).startswith(reference, autoescape=True))
+            return [*session.exec(drops), *session.exec(companions)]
 
     def shown_drops(self, tenant: str, folder: str, name: str | None = None) -> Sequence[tuple[Drop, Import]]:
         """Drops that a tenant's inbox folder lists, or only those called `name`, oldest first, with their imports."""
@@ -204,12 +222,14 @@ class Ledger:
         `follow` is called in the transaction if that ends it. False if it no longer has the status it `was` read with,
         or was claimed since.
         """
-        route = job.model_dump(include=_ROUTE)
         unclaimed = (col(Import.id) == job.id, col(Import.status) == was, col(Import.attempts) == job.attempts)
         with self.writing() as session:
+            drop.stem = fold(stem(drop.name)) if drop.member is None else None
+            pairing.belong(session, pairing.meet(session, [(drop, job)], database.moment(session)))
+            route = job.model_dump(include=_ROUTE)
             if not session.exec(update(Import).where(*unclaimed).values(**route)).rowcount:
                 return False
-            names = drop.model_dump(include={"folder", "name", "shown_folder", "shown_name"})
+            names = drop.model_dump(include={"folder", "name", "stem", "shown_folder", "shown_name"})
             session.exec(update(Drop).where(col(Drop.id) == drop.id).values(**names))
             if not was.ended:
                 totals.add(session, totals.of_end(job.tenant, job.status))
@@ -340,8 +360,22 @@ def _recorded(session: Session, refs: Sequence[str]) -> dict[str, str]:
     """Of what is known by these references, the ids."""
     if not refs:
         return {}
-    found = session.exec(select(Drop.origin_ref, Drop.id).where(col(Drop.origin_ref).in_(refs)))
-    return {ref: drop_id for ref, drop_id in found if ref is not None}
+    drops = select(Drop.origin_ref, Drop.id).where(col(Drop.origin_ref).in_(refs))
+    companions = select(Companion.origin_ref, Companion.id).where(col(Companion.origin_ref).in_(refs))
+    return {ref: its_id for ref, its_id in [*session.exec(drops), *session.exec(companions)] if ref is not None}
+
+
+def _record_companion(session: Session, companion: Companion) -> None:
+    # Whatever an earlier try to commit has made of it.
+    companion.number = companion.import_id = None
+    session.add(companion)
+    if companion.origin_ref is not None:
+        # Nothing is left to be done with it in its bucket.
+        its = (col(S3Object.ref) == companion.origin_ref, col(S3Object.settled_at).is_(None))
+        done = {"settled_at": companion.landed_at, "reported_at": companion.landed_at}
+        session.exec(update(S3Object).where(*its).values(**done))
+    session.flush()
+    pairing.arrive(session, companion, companion.landed_at)
 
 
 def put_off(session: Session, tenant: str, landed_at: datetime) -> None:

@@ -15,15 +15,17 @@ import structlog
 from ingester import consequence
 from ingester.decision import Decisions
 from ingester.directory import DataDirectory
+from ingester.domain.companion import MARKER_SUFFIXES
 from ingester.domain.errors import UsageError
 from ingester.domain.status import Origin, Status
 from ingester.intake import Arrival, Intake
 from ingester.outbox import name as outbox_name
 from ingester.outbox import status
-from ingester.routing import Router
+from ingester.routing import Router, companion_of
+from ingester.store import companion
 from ingester.store.database import now
 from ingester.store.ledger import Ledger
-from ingester.store.ledger_tables import Drop, Import
+from ingester.store.ledger_tables import Companion, Drop, Import
 from ingester.store.tenant import Tenants
 from sftp_server import Account, Event, Folder, Landed, LandingRefused, Upload
 
@@ -36,7 +38,13 @@ class SftpOwner:
     """What the SFTP server asks, answered from the ledger."""
 
     def __init__(
-        self, ledger: Ledger, intake: Intake, router: Router, directory: DataDirectory, grace: timedelta
+        self,
+        ledger: Ledger,
+        intake: Intake,
+        router: Router,
+        directory: DataDirectory,
+        grace: timedelta,
+        marker_suffixes: Sequence[str] = MARKER_SUFFIXES,
     ) -> None:
         self._ledger = ledger
         self._tenants = Tenants(ledger)
@@ -46,6 +54,7 @@ class SftpOwner:
         self._directory = directory
         #: How long an ended drop stays listed after the session that uploaded it is gone.
         self._grace = grace
+        self._marker_suffixes = marker_suffixes
         self._sessions: set[str] = set()
 
     def sessions(self) -> int:
@@ -93,7 +102,7 @@ class SftpOwner:
     async def landed(self, account: str, folder: str, name: str | None = None) -> Sequence[Landed]:
         """List the drops that the inbox still shows."""
         drops = await asyncio.to_thread(self._ledger.shown_drops, account, _below_inbox(folder), name)
-        return [
+        found = [
             Landed(
                 name=drop.shown_name,
                 size=drop.size,
@@ -103,6 +112,28 @@ class SftpOwner:
             for drop, job in drops
             if self._is_shown(drop, job)
         ]
+        if name is None or not found:
+            found += await asyncio.to_thread(self._companions, account, folder, name)
+        return found
+
+    def _companions(self, account: str, folder: str, name: str | None) -> list[Landed]:
+        """Companions that one of these sessions has brought: clients look whether what they sent is there."""
+        return [
+            Landed(
+                name=each.name,
+                size=each.size,
+                modified_at=each.landed_at,
+                # Nowhere: the ledger has the bytes, and nobody reads them back.
+                path=self._directory.drops / each.id,
+            )
+            for each in self._shown_companions(account, folder, name)
+        ]
+
+    def _shown_companions(self, account: str, folder: str, name: str | None) -> list[Companion]:
+        since = now() - self._grace
+        found = companion.shown(self._ledger, account, _below_inbox(folder), name)
+        newest = {each.name: each for each in found if each.session in self._sessions and each.landed_at > since}
+        return list(newest.values())
 
     def _is_shown(self, drop: Drop, job: Import) -> bool:
         """Until the import has ended and the session that brought the file has closed, or the grace has passed."""
@@ -116,13 +147,16 @@ class SftpOwner:
 
     def _remove(self, account: str, folder: str, name: str) -> bool:
         found = self._shown(account, folder, name)
+        beside = [each.number for each in self._shown_companions(account, folder, name) if each.number is not None]
+        if beside:
+            companion.hide(self._ledger, beside)
         for drop, job in found:
             self._decisions.reject_members(job)
             if _unclaimed(job) or job.status is Status.NEEDS_ATTENTION:
                 with contextlib.suppress(UsageError):  # claimed a moment ago: then only the listing changes
                     self._decisions.cancel(job, drop)
             self._ledger.hide(drop.id)
-        return bool(found)
+        return bool(found or beside)
 
     async def rename(self, account: str, folder: str, name: str, new_folder: str, new_name: str) -> bool:
         """Rename a drop: one that nobody has claimed becomes what its new name says, else only the listing changes."""
@@ -131,7 +165,7 @@ class SftpOwner:
     def _rename(self, account: str, folder: str, name: str, new_folder: str, new_name: str) -> bool:
         found = self._shown(account, folder, name)
         if not found:
-            return False
+            return self._rename_companion(account, folder, name, new_folder, new_name)
         for other, _ in self._shown(account, new_folder, new_name):
             self._ledger.hide(other.id)
         place = _below_inbox(new_folder)
@@ -153,6 +187,17 @@ class SftpOwner:
                 self._intake.nudge()
                 return True
         self._ledger.show_as(drop.id, place, new_name)
+        return True
+
+    def _rename_companion(self, account: str, folder: str, name: str, new_folder: str, new_name: str) -> bool:
+        """A companion whose file has not come may be that of another; any other keeps what it is about."""
+        found = self._shown_companions(account, folder, name)
+        recognised = companion_of(list(self._tenants.feeds(account)), new_name, 0, self._marker_suffixes)
+        if not found or recognised is None:
+            return False
+        job = companion.rename(self._ledger, found[-1], recognised, _below_inbox(new_folder), new_name, now())
+        if job is not None:
+            self._intake.nudge()
         return True
 
     def _shown(self, account: str, folder: str, name: str) -> list[tuple[Drop, Import]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ingester.store.ledger_tables.alert import Alert, Expectation, Notification, NotifyTarget
 from ingester.store.ledger_tables.column import LedgerTable
+from ingester.store.ledger_tables.companion import Companion
 from ingester.store.ledger_tables.drop import Attempt, Drop, Import, Total
 from ingester.store.ledger_tables.keeping import LegalHold, Removal
 from ingester.store.ledger_tables.process import Lease, Site
@@ -13,6 +14,7 @@ from ingester.store.ledger_tables.tenant import Feed, Tenant, TenantKey
 __all__ = [
     "Alert",
     "Attempt",
+    "Companion",
     "Drop",
     "Expectation",
     "Feed",

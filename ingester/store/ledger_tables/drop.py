@@ -28,6 +28,7 @@ class Drop(LedgerTable, table=True):
     __table_args__ = (
         Index("drops_shown", "shown", "tenant", "shown_folder", "shown_name"),
         Index("drops_origin_ref", "origin_ref"),
+        Index("drops_stem", "tenant", "stem"),
     )
     id: str = Field(primary_key=True)
     tenant: str = column.tenant()
@@ -37,6 +38,8 @@ class Drop(LedgerTable, table=True):
     name: str
     #: Of a file that came in an archive, its own name; `name` begins with the archive's.
     member: str | None = None
+    #: The name without its endings, folded, by which its companions find it; None where it has none.
+    stem: str | None = None
     size: int = Field(sa_column=Column(BigInteger, nullable=False))
     sha256: str
     #: For polled origins, what identifies this very version of the file, so that a crash cannot land it twice.
@@ -100,6 +103,12 @@ class Import(LedgerTable, table=True):
     priority: int = column.none_of_it()
     time_limit_seconds: int | None = None
     reads: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+    #: What its feed wants beside the file and has not come yet, in the words of `ingester.domain.companion`.
+    awaits: list[str] | None = column.json(added=True)
+    #: While it waits for these: when it would start with them. `due_at` is when nobody waits any longer.
+    starts_at: datetime | None = column.moment(nullable=True)
+    #: Whether it has companions.
+    accompanied: bool = column.no()
     status: Status = column.word(Status, Status.QUEUED)
     outcome: Outcome | None = column.word(Outcome, nullable=True)
     #: What became of its rows, as the status file counts them; None until they were read.

@@ -183,7 +183,7 @@ def test_a_feed_s_word_goes_before_its_tenant_s_and_that_before_the_settings(eng
     # Only where markers are waited for is a file with such a name one.
     (inbox / "crm_items.csv.done").write_text(ITEMS)
     settled(watch)
-    assert sorted(names(engine)) == ["crm_items.csv", "crm_items.csv.done"]
+    assert sorted(names(engine)) == ["crm_items.csv"]
     assert (inbox / "items.csv").exists()
     engine.tenants.set_completion("acme", None)
     settled(watch)

@@ -595,8 +595,8 @@ DIFFERENCES = (
     _US(
         name="a date pattern is read strictly",
         applies=_round_trips_not,
-        reason="strptime skips blanks, takes 9:5 for 9:05, and guesses where digits end: of `%d%m%y`, `11120` is 11 January "
-        "or 1 November.",
+        reason="strptime skips blanks, takes 9:5 for 9:05, and guesses where digits end: of `%d%m%y`, `11120` is 11 "
+        "January or 1 November.",
         field={"type": "date", "format": "%d%m%y"},
         cell="11120",
     ),
