@@ -157,3 +157,20 @@ def test_an_archive_of_several_files_is_refused_with_their_names(desk: Desk, com
     done = desk.run(command, zipped({"items.csv": FOUR, "more/others.csv": FOUR}))
     assert done.returncode == 1
     assert "holds 2 files: items.csv, others.csv. Unpack it" in " ".join(done.stderr.split())
+
+
+def test_what_lies_beside_a_file_and_its_trailer_are_held_to(desk: Desk) -> None:
+    rows = FOUR.replace(",", ";")
+    trailer = ("--read", "trailer=TRL;{rows};{sum:stock}")
+    assert desk.report(0, "import", f"{rows}TRL;4;10\n", *trailer)["stats"]["total_rows"] == 4
+    said = desk.report(4, "validate", f"{rows}TRL;5;10\n", *trailer)
+    assert said["reason"] == "count_mismatch"
+    assert said["message"].startswith("The trailer says 5 rows, the file has 4. ")
+    assert desk.report(4, "import", f"{rows}TRL;4;11\n", *trailer)["reason"] == "sum_mismatch"
+    assert desk.report(4, "import", FOUR, *trailer)["reason"] == "trailer_missing"
+    (desk.folder / "items.csv.md5").write_text("0" * 32 + "  items.csv\n")
+    assert desk.report(4, "validate", FOUR)["reason"] == "checksum_mismatch"
+    assert desk.report(0, "validate", FOUR, "--approve", "checksum_mismatch")["outcome"] == "accepted"
+    (desk.folder / "items.csv.md5").unlink()
+    (desk.folder / "items.ctl").write_text("rows=3\n")
+    assert desk.report(4, "import", FOUR, "--read", "control={stem}.ctl")["reason"] == "count_mismatch"
