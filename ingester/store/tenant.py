@@ -80,7 +80,8 @@ class Tenants:
 
     def completions(self) -> Sequence[tuple[str, CompleteOn | None, bool]]:
         """Every tenant with how its files are known to be complete, and whether a feed of it has a word of its own."""
-        own = select(Feed.tenant).where(col(Feed.complete_on).is_not(None))
+        # What a feed reads may name files that come beside others.
+        own = select(Feed.tenant).where(col(Feed.complete_on).is_not(None) | col(Feed.reads).is_not(None))
         statement = select(Tenant.name, Tenant.complete_on, col(Tenant.name).in_(own)).where(
             col(Tenant.removed_at).is_(None)
         )

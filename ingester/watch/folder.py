@@ -17,12 +17,14 @@ from concurrent.futures import ThreadPoolExecutor
 import structlog
 
 from ingester.directory import DataDirectory
+from ingester.domain.companion import CompanionKind
 from ingester.domain.status import CompleteOn
 from ingester.intake import Intake
-from ingester.routing import Router
+from ingester.routing import Router, companion_of
 from ingester.settings import FolderSettings
 from ingester.store.database import now
 from ingester.store.ledger import Ledger
+from ingester.store.ledger_tables import Feed
 from ingester.store.tenant import Tenants
 from ingester.watch.event import Hints
 from ingester.watch.inbox import TICK, Inbox, Rule, Waiting
@@ -157,7 +159,7 @@ class FolderWatch:
         found: dict[str, Inbox] = {}
         for name, own, by_feed in self._tenants.completions():
             default = own or self._settings.complete_on
-            words, rule = self._rule(name, default) if by_feed else (default, _always(default))
+            words, rule = self._rule(name, default) if by_feed else (default, self._plain_rule(default))
             inbox = self._inboxes.get(name)
             if inbox is None:
                 inbox = Inbox(name, self._directory.tenant(name).inbox, self._settings, rule)
@@ -178,9 +180,20 @@ class FolderWatch:
         words = {feed.name: feed.complete_on for feed in feeds if feed.complete_on is not None}
 
         def rule(folder: str, name: str) -> CompleteOn:
-            return words.get(self._router.route(row, feeds, folder, name).feed or "", default)
+            said = words.get(self._router.route(row, feeds, folder, name).feed or "", default)
+            return self._unless_beside(feeds, name, said)
 
-        return (default, [(feed.name, feed.pattern, feed.complete_on) for feed in feeds]), rule
+        return (default, [(feed.name, feed.pattern, feed.complete_on, feed.reads) for feed in feeds]), rule
+
+    def _plain_rule(self, default: CompleteOn) -> Rule:
+        return lambda _folder, name: self._unless_beside((), name, default)
+
+    def _unless_beside(self, feeds: Sequence[Feed], name: str, said: CompleteOn) -> CompleteOn:
+        """A checksum or a control file has no marker of its own."""
+        if said is not CompleteOn.MARKER:
+            return said
+        found = companion_of(feeds, name, 0, self._settings.marker_suffixes)
+        return said if found is None or found[0] is CompanionKind.MARKER else CompleteOn.STABLE
 
     def _look(self, inbox: Inbox, at: float) -> None:
         """Look at a whole inbox, and listen to its folders from before the look on."""
@@ -278,7 +291,3 @@ class FolderWatch:
                 file.not_before = result.wait_until
             else:
                 file.uncertain = False  # it waits for its marker, and has not landed before
-
-
-def _always(complete_on: CompleteOn) -> Rule:
-    return lambda _folder, _name: complete_on

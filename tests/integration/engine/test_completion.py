@@ -5,6 +5,7 @@ How files are landed is the same on both databases, so these tests run on one.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import tempfile
@@ -458,6 +459,30 @@ def test_of_a_burst_of_20000_files_that_overflows_the_events_every_one_lands_exa
     found = [drop.name for _, drop in engine.ledger.imports(limit=100_000)]
     assert len(found) == 20_000
     assert set(found) == {f"items_{number}.csv" for number in range(20_000)}
+
+
+def test_what_comes_beside_a_file_has_no_marker_of_its_own(engine: Engine, inbox: Path) -> None:
+    acme = engine.tenants.get("acme")
+    said = {"checksum": "md5", "control": "{stem}_control.csv"}
+    feed = declare(name="goods", entity="item", pattern="goods*", complete_on="marker", reads=said)
+    engine.tenants.add_feed(feed.feed(acme, engine.rules))
+    watch = looking(engine)
+    digest = hashlib.md5(ITEMS.encode()).hexdigest()
+    for name, content in (("goods_control.csv", "rows\n"), ("goods.csv.md5", digest), ("goods.csv", ITEMS)):
+        (inbox / name).write_text(content)
+    (inbox / "goods_control.csv").write_text(f"rows={len(ITEMS.splitlines()) - 1}\n")
+    settled(watch)
+    assert names(engine) == []
+    assert [path.name for path in inbox.iterdir()] == ["goods.csv"]
+    (inbox / "goods.csv.fin").touch()
+    settled(watch)
+    assert list(inbox.iterdir()) == []
+    assert engine.work() == 1
+    ((job, _),) = engine.ledger.imports()
+    assert (job.status, job.reason) == ("completed", None)
+    # A crash between landing and removing, as the next look finds it.
+    settled(watch)
+    assert names(engine) == ["goods.csv"]
 
 
 def test_a_stand_by_takes_nothing_until_it_leads(engine: Engine, inbox: Path) -> None:

@@ -1,4 +1,4 @@
-"""Markers, checksums, control files and trailers: a file starts with what it needs, or is held with both numbers."""
+"""Done-markers, checksums, control files and trailers: what a file needs beside it, and what differs from it."""
 
 from __future__ import annotations
 

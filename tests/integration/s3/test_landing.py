@@ -7,8 +7,11 @@ import threading
 
 import pytest
 from sqlalchemy import event
+from sqlmodel import select
 
 from ingester.domain.status import Origin
+from ingester.feed import declare
+from ingester.store.ledger_tables import Companion
 from tests.integration.s3.desk import ITEMS, Desk
 
 
@@ -211,3 +214,24 @@ def test_a_hundred_thousand_objects_that_were_moved_cost_no_listing(desk: Desk) 
     desk.bring(inbox)
     assert [name for _, name in desk.landed()] == ["items.csv", "items_next.csv"]
     assert lists(desk) - before == 2
+
+
+def test_markers_and_checksums_in_a_bucket_are_taken_once_and_are_no_imports(desk: Desk) -> None:
+    engine = desk.engine
+    said = declare(name="goods", entity="item", pattern="goods*", complete_on="marker", reads={"checksum": "md5"})
+    engine.tenants.add_feed(said.feed(engine.tenants.get("acme"), engine.rules))
+    inbox = desk.inbox(after="delete")
+    desk.bucket.put("in/goods.csv.md5", hashlib.md5(ITEMS.encode()).hexdigest())
+    desk.bucket.put("in/goods.csv", ITEMS)
+    desk.all(inbox)
+    assert [status.value for status in desk.statuses()] == ["queued"]
+    desk.restart()
+    desk.bucket.put("in/goods.csv.done", "")
+    desk.all(inbox)
+    desk.all(inbox)
+    assert desk.landed() == [("", "goods.csv")]
+    assert [status.value for status in desk.statuses()] == ["completed"]
+    assert desk.open_objects() == []
+    assert engine.leftovers() == []
+    with engine.ledger.reading() as session:
+        assert len(session.exec(select(Companion)).all()) == 2

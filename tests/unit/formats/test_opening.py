@@ -335,3 +335,38 @@ def test_a_text_over_a_limit_is_refused_with_the_reason(
     with pytest.raises(UnreadableFile, match=reason) as caught:
         rows(opened(tmp_path, data, limits=limits))
     assert caught.value.code == "too_large"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "utf-16"])
+@pytest.mark.parametrize("delimiter", ["|", ";", "||", "~|~"])
+@pytest.mark.parametrize("end", ["", "\n", "\r\n", "\n\n", "\n\x1a"])
+def test_a_trailer_is_told_from_rows_in_every_dialect(tmp_path: Path, encoding: str, delimiter: str, end: str) -> None:
+    if end.endswith("\x1a") and encoding == "utf-16":
+        return
+    table = [["id", "name", "price"], ["1", "J\u00fcrgen", "2.50"], ["2", "b", "3"]]
+    text = "".join(delimiter.join(row) + "\r\n" for row in table) + delimiter.join(("TRL", "0002", "5.50")) + end
+    template = delimiter.join(("TRL", "{rows}", "{sum:price}"))
+    found = opened(tmp_path, text.encode(encoding), trailer=template)
+    assert rows(found) == table
+    assert found.layout.trailer is not None
+    assert (found.layout.trailer.rows, found.layout.trailer.sums) == (2, {"price": "5.50"})
+    assert [remark.code for remark in found.remarks if remark.code == "footer_skipped"] == []
+
+
+def test_a_trailer_may_have_the_cells_of_a_row_and_a_footer_above_it(tmp_path: Path) -> None:
+    text = "id,name\n1,a\n2,b\n-- made by us --\nEND,2\n"
+    found = opened(tmp_path, text, trailer="END,{rows}", footer=1)
+    assert rows(found) == [["id", "name"], ["1", "a"], ["2", "b"]]
+    assert found.layout.footer == ("-- made by us --",)
+
+
+def test_a_last_line_that_is_no_trailer_is_a_row(tmp_path: Path) -> None:
+    found = opened(tmp_path, "id,name\n1,a\nEND,two\n", trailer="END,{rows}")
+    assert found.layout.trailer is None
+    assert rows(found) == [["id", "name"], ["1", "a"], ["END", "two"]]
+
+
+def test_a_file_without_rows_has_a_trailer_all_the_same(tmp_path: Path) -> None:
+    found = opened(tmp_path, "id,name\nEND,0\n", trailer="END,{rows}")
+    assert found.layout.trailer is not None
+    assert rows(found) == [["id", "name"]]
