@@ -22,6 +22,8 @@ from ingester.domain.reads import Reads
 _WIDE = Context(prec=200)
 #: Digits of a sum that are shown after the point where it never ends: it cannot, as cells are decimals.
 _SHOWN = 60
+#: Of a message.
+_LONGEST = 500
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -148,4 +150,7 @@ def _plain(value: Fraction) -> str:
 
 
 def _held(code: str, expected: str) -> Held:
+    # Names of columns are whatever somebody wrote.
+    expected = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in expected)
+    expected = expected if len(expected) <= _LONGEST else f"{expected[:_LONGEST]}…"
     return Held(code, notice.message(code, expected=expected))

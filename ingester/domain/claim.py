@@ -33,6 +33,8 @@ _NUMBER = re.compile(r"[0-9.,]*[0-9][0-9.,]*")
 _PLACEHOLDER = re.compile(r"\{(rows|any|sum:[^{}]+)\}")
 #: Longer ones are no numbers of anybody.
 _LONGEST = 100
+#: Numbers that a control file may have.
+_MOST = 100
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,6 +111,8 @@ def of_control(text: str, source: str, name: str) -> Claims:
             _once(sums, match["column"].strip(), value)
         elif amounts(value):
             _once(maybe, key.strip(), value)
+    if len(sums) + len(maybe) > _MOST:
+        raise ValueError(f"it has over {_MOST} numbers")
     if len(rows) > 1:
         raise ValueError("it has several counts of rows")
     if not (rows or sums or maybe or digests):
@@ -154,7 +158,8 @@ def _members(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _table(lines: list[str]) -> list[tuple[str, str]] | None:
     for delimiter in (";", "\t", "|", ","):
-        header, row = csv.reader(lines, delimiter=delimiter)
+        rows = list(csv.reader(lines, delimiter=delimiter))
+        header, row = rows if len(rows) == 2 else ([], [])
         # `rows=1,200` has a delimiter as well, and is no header.
         if len(header) == len(row) > 1 and not any("=" in cell or amounts(cell) for cell in header):
             return list(zip(header, row, strict=True))
@@ -178,6 +183,8 @@ def check_trailer(template: str) -> str:
         raise ValueError("it may have {rows}, {sum:field} and {any} in it")
     if not rest.strip():
         raise ValueError("a row could be one; begin with what tells it from rows, as TRL|{rows}")
+    if re.search(r"\}\s*\{", template):
+        raise ValueError("something has to stand between what it has in braces")
     if template.count("{rows}") > 1:
         raise ValueError("it has {rows} more than once")
     return template
@@ -200,15 +207,18 @@ def of_trailer(line: str, template: str) -> Claims | None:
 def _pattern(template: str) -> tuple[re.Pattern[str], tuple[str, ...]]:
     parts: list[str] = []
     columns: list[str] = []
-    for index, part in enumerate(_PLACEHOLDER.split(template.strip())):
+    split = _PLACEHOLDER.split(template.strip())
+    for index, part in enumerate(split):
+        # Up to what stands behind it: no line can make that slow.
+        rest = f"[^{re.escape(split[index + 1][0])}]*" if index + 1 < len(split) and split[index + 1] else ".*"
         if index % 2 == 0:
             parts.append(re.escape(part))
         elif part == "rows":
             parts.append(r"[ \t]*(?P<rows>[0-9]{1,18})[ \t]*")
         elif part == "any":
-            parts.append(".*?")
+            parts.append(rest)
         else:
-            parts.append(rf"(?P<s{len(columns)}>.*?)")
+            parts.append(rf"(?P<s{len(columns)}>{rest})")
             columns.append(part.removeprefix("sum:").strip())
     return re.compile("".join(parts), re.DOTALL), tuple(columns)
 

@@ -247,3 +247,12 @@ def test_a_feed_from_before_a_word_was_there_is_changed_like_any_other() -> None
     older = Feed(tenant="acme", name="crm", blackout=None, **words)
     assert amended(older, ["priority=3"]).priority == 3
     assert amended(older, ["blackout=sat,12-24"]).blackout == ("sat", "12-24")
+
+
+def test_what_comes_beside_files_is_said_word_by_word() -> None:
+    said = amended(feed("crm"), ["reads.trailer=TRL|{rows}", "reads.wait=2h", "reads.control={stem}.ctl"])
+    assert said.feed(ACME, RULES).reads == {"trailer": "TRL|{rows}", "wait": 7200, "control": "{stem}.ctl"}
+    with pytest.raises(UsageError, match=r"reads\.control: .*every file of rows would be one"):
+        amended(feed("crm"), ["reads.control={stem}.csv"])
+    with pytest.raises(UsageError, match=r"reads\.wait: 'soon' is not a length of time"):
+        amended(feed("crm"), ["reads.wait=soon"])

@@ -5,6 +5,7 @@ What the client was told OK is imported exactly once; what it was not told OK be
 
 from __future__ import annotations
 
+import contextlib
 import io
 
 import paramiko
@@ -86,6 +87,26 @@ def test_a_power_cut_while_an_upload_lands(fragile: FragileService, point: str) 
     assert_never_was(fragile, tenant)
     # The client does what it does after an error: it sends the file again.
     assert upload(tenant)
+    assert_imported_once(fragile, tenant)
+
+
+@pytest.mark.parametrize("point", ["landing.written", "landing.folder_synced", "landing.committed"])
+def test_a_power_cut_while_a_marker_lands_that_an_import_waits_for(fragile: FragileService, point: str) -> None:
+    tenant = fragile.new_tenant()
+    fragile.run(
+        *("feed", "add", tenant.name, "items", "--entity", "item", "--pattern", "items*", "--complete-on", "marker")
+    )
+    assert upload(tenant)
+    tenant.wait("items.csv", status="queued")
+    fragile.die_at(point)
+    with contextlib.suppress(OSError, EOFError, paramiko.SSHException), tenant.connect() as client:
+        client.putfo(io.BytesIO(b""), "/inbox/items.csv.done")
+        pytest.fail("it was told OK")
+    fragile.wait_for_death()
+    fragile.start()
+    if point != "landing.committed":
+        with tenant.connect() as client:
+            client.putfo(io.BytesIO(b""), "/inbox/items.csv.done")
     assert_imported_once(fragile, tenant)
 
 

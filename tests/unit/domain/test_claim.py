@@ -155,3 +155,12 @@ def test_a_feed_that_says_what_stands_before_fractions_leaves_one_meaning() -> N
     assert amounts("1,234", ",") == {Decimal("1.234")}
     assert amounts("1,234", ".") == {Decimal(1234)}
     assert amounts("1,2,3", ",") == set()
+
+
+def test_neither_a_long_line_nor_a_long_control_file_takes_long() -> None:
+    template = "T|" + "|".join(["{any}"] * 9) + "|{rows}"
+    assert of_trailer("T" + "|" * 16_000 + "x", template) is None
+    with pytest.raises(ValueError, match="over 100 numbers"):
+        of_control("".join(f"a{number}=1\n" for number in range(8000)), "it", "x.csv")
+    with pytest.raises(ValueError, match="neither"):
+        of_control('"a\nb', "it", "x.csv")

@@ -68,7 +68,7 @@ def test_a_pattern_that_no_control_file_could_be_told_by_is_refused(pattern: str
         Reads(control=pattern)
 
 
-@pytest.mark.parametrize("template", ["", "{rows}", "TRL|{row}", "TRL|{rows}|{rows}", "TRL}"])
+@pytest.mark.parametrize("template", ["", "{rows}", "TRL|{row}", "TRL|{rows}|{rows}", "TRL}", "TRL{any}{rows}"])
 def test_a_trailer_that_rows_could_be_is_refused(template: str) -> None:
     with pytest.raises(ValidationError):
         Reads(trailer=template)
