@@ -219,7 +219,7 @@ class Worker:
             return False
         workspace = self._workspace(claim.job)
         try:
-            refuse = lambda files: manifest.refuse_counts(claims, files, claim.job.approved)
+            refuse = partial(manifest.refuse_counts, claims, approved=claim.job.approved)
             mine = self._expansion.open(claim, workspace, partial(self._queue.holds, claim.job), refuse)
         finally:
             shutil.rmtree(workspace, ignore_errors=True)
