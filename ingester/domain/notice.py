@@ -92,6 +92,11 @@ _ALL = (
         "dialect_deviates", "The feed says {expected}", "Export the file as agreed, or change what the feed says."
     ),
     _warning(
+        "comments_skipped",
+        "{expected} lines are comments and were not imported",
+        "Leave out what is no row, or let the feed say `comment`.",
+    ),
+    _warning(
         "footer_skipped",
         "The last {expected} lines are no rows and were not imported",
         "Leave out what is no row, or let the feed say `footer`.",

@@ -15,12 +15,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ingester.domain.reads import Reads
+from ingester.formats.comment import Comment
+from ingester.formats.drawn import Drawn, tell_drawn
 from ingester.formats.heading import IsKnown, kind
 
 #: In order of how usual they are, which decides between equals.
 _SINGLE = (",", ";", "\t", "|", "^", "~", "\x01", "\x1f", "\x1e", "§", "¦", ":", "#", " ")
 #: Weak ones: they often stand in text.
 _WEAK = {":": 0.6, "#": 0.6, " ": 0.5}
+#: How even rows have to be to be told apart by a weak one.
+_EVEN_ENOUGH = 0.9
+#: What a table of one column scores, whatever is in it.
+_ONE_COLUMN = 0.06
 _RUN = re.compile(r"(?<![^\w\s\"'])[^\w\s\"'.()\[\]{}+@/\\<>=$€£%&!?*-]{2,4}(?![^\w\s\"'])")
 _SPACED = re.compile(r"[,;|] (?=\S)")
 _SEP_LINE = re.compile(r"\A\ufeff?sep=(.{1,4}?)\r?(?:\n|\Z)", re.IGNORECASE)
@@ -39,9 +45,11 @@ class Dialect:
     quote: str = '"'
     escape: str | None = None
     #: Lines that begin so are no rows.
-    comment: str | None = None
+    comment: Comment | None = None
     #: Whether the file begins with a line that names the delimiter, as spreadsheets want it.
     announced: bool = False
+    #: Whether it is a table drawn in text, whose cells are padded and whose lines may be ruled.
+    drawn: Drawn | None = None
 
 
 def tell_dialect(sample: str, reads: Reads, is_known: IsKnown | None = None) -> Dialect:
@@ -49,17 +57,22 @@ def tell_dialect(sample: str, reads: Reads, is_known: IsKnown | None = None) -> 
     announced = _SEP_LINE.match(sample)
     body = sample[announced.end() :] if announced else sample
     pinned = reads.delimiter or (announced.group(1) if announced else None)
+    comment = Comment(reads.comment) if reads.comment else None
+    if pinned in (None, "|") and not reads.quote and not reads.escape and (drawn := tell_drawn(body)):
+        return Dialect("|", "", comment=comment, announced=announced is not None, drawn=drawn)
     delimiters = [pinned] if pinned else list(_candidates(body))
     quotes = [reads.quote] if reads.quote is not None else list(_quotes(body, delimiters))
     escapes = [reads.escape] if reads.escape is not None else [None, *(["\\"] if _PLAIN_ESCAPE in body else [])]
-    best, best_score = Dialect(delimiters[0], quotes[0], escapes[0]), 0.0
+    # A table of one column has to be beaten; its delimiter is one that it does not have.
+    single = next((each for each in _SINGLE if each not in body), ",")
+    best, best_score = Dialect(pinned or single, quotes[0], escapes[0]), 0.0 if pinned else _ONE_COLUMN
     for delimiter, quote, escape in itertools.product(delimiters, quotes, escapes):
         if quote and quote in delimiter:
             continue
         score = _score(_rows(body, delimiter, quote, escape), delimiter, is_known)
         if score > best_score * 1.0001:
             best, best_score = Dialect(delimiter, quote, escape), score
-    comment = reads.comment or _comment(body, best)
+    comment = comment or _comment(body, best)
     return Dialect(best.delimiter, best.quote, best.escape, comment, announced is not None)
 
 
@@ -70,7 +83,7 @@ def _candidates(body: str) -> Iterator[str]:
     runs = Counter(run for line in lines for run in set(_RUN.findall(line)))
     several = [run for run, lines_with in runs.most_common(6) if lines_with * 2 > len(lines) or lines_with > 2]
     spaced = Counter(run for line in lines for run in set(_SPACED.findall(line)))
-    several += [run for run, lines_with in spaced.most_common(2) if lines_with * 10 >= 9 * len(lines)]
+    several += [run for run, lines_with in spaced.most_common(2) if lines_with * 2 > len(lines)]
     found = [*(delimiter for delimiter in present if delimiter not in _WEAK), *several]
     yield from [*found, *(delimiter for delimiter in present if delimiter in _WEAK)] or [","]
 
@@ -109,9 +122,9 @@ def _score(rows: list[list[str]], delimiter: str, is_known: IsKnown | None) -> f
         return 0.0
     widths = Counter(map(len, rows))
     width = max(widths, key=lambda each: (widths[each] * min(each, 4), each))
-    if width < 2:
-        return 0.001
     even = widths[width] / len(rows)
+    if width < 2 or (delimiter in _WEAK and (even < _EVEN_ENOUGH or len(rows[0]) != width)):
+        return 0.001
     cells = [cell for row in rows if len(row) == width for cell in row][:_CELLS]
     values = sum(map(_worth, cells)) / len(cells)
     filled = sum(1 for cell in cells if cell.strip()) / len(cells)
@@ -134,13 +147,13 @@ def _worth(cell: str) -> float:
     return 1.0 if kind(cell) != "text" else 0.95
 
 
-def _comment(body: str, dialect: Dialect) -> str | None:
+def _comment(body: str, dialect: Dialect) -> Comment | None:
     """`#`, if the text begins with lines like that and they are no rows."""
     lines = body.lstrip("\ufeff\r\n").splitlines()
-    first = lines[0] if lines else ""
-    if not first.startswith("#"):
+    if not lines or not lines[0].startswith("#"):
         return None
     after = next((line for line in lines if line and not line.startswith("#")), "")
-    if after and first.count(dialect.delimiter) >= max(1, after.count(dialect.delimiter)):
+    row = max(1, after.count(dialect.delimiter))
+    if after and lines[0].count(dialect.delimiter) >= row:
         return None  # a header that is called so: `#id,name`
-    return "#"
+    return Comment("#", row)

@@ -17,6 +17,8 @@ from ingester.domain.errors import UnreadableFile
 SAMPLE_BYTES = 64 << 10
 BOM = codecs.BOM_UTF8
 UTF8 = ("utf-8", "utf-8-sig")
+#: How the names of encodings begin of which every character has several bytes.
+WIDE = ("utf-16", "utf-32")
 #: The longer ones first: UTF-32's begins as UTF-16's does.
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -67,6 +69,11 @@ def tell_encoding(sample: bytes, whole: bool) -> Encoding:
     return Encoding("utf-8")
 
 
+def has_mark(sample: bytes) -> bool:
+    """Whether a file that begins so says its encoding."""
+    return any(sample.startswith(bom) for bom, _ in _BOMS)
+
+
 def tell_late(path: Path, offset: int) -> Encoding:
     """The encoding of a file that looked like UTF-8 up to the byte at `offset`. Raises UnreadableFile as above."""
     with path.open("rb") as file:
@@ -79,6 +86,13 @@ def tell_late(path: Path, offset: int) -> Encoding:
 def invalid_encoding(offset: int) -> UnreadableFile:
     """The error for a byte, counted from 0, that is no text."""
     return UnreadableFile("invalid_encoding", notice.message("invalid_encoding", expected=str(offset)))
+
+
+class NoEncoding(UnreadableFile):
+    """Text in no encoding that could be told; the byte at `offset` is no UTF-8."""
+
+    def __init__(self, offset: int) -> None:
+        super().__init__("invalid_encoding", notice.message("invalid_encoding", expected=str(offset)))
 
 
 class NotUtf8(UnreadableFile):
@@ -138,7 +152,7 @@ def _other(sample: bytes, first_wrong: int, at: int = 0) -> Encoding:
     shown = _interesting(sample)
     codec = _detected(shown)
     if codec is None:
-        raise invalid_encoding(at + first_wrong)
+        raise NoEncoding(at + first_wrong)
     return Encoding(codec, guessed=True)
 
 

@@ -18,6 +18,9 @@ _DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?:[ T]\d{1,2}:\d{2}.*)?|\d{
 _OTHER = re.compile(
     r"(?i:true|false|null|n/?a)|[^@\s]+@[^@\s]+\.[a-z]+|https?://\S+|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}"
 )
+_YEAR = re.compile(r"(?:19|20)\d\d")
+#: What is drawn between names and rows.
+_DRAWN = re.compile(r"[-=]{2,}")
 _UNIT = re.compile(r"[(\[][^()\[\]]{1,20}[)\]]")
 
 IsKnown = Callable[[str], bool]
@@ -87,6 +90,9 @@ def _judged(rows: Sequence[Sequence[str]], index: int) -> Heading:
         own = kind(cell)
         if not kinds:
             continue
+        if _YEAR.fullmatch(cell.strip()) and not any(_YEAR.fullmatch(each[place].strip()) for each in same):
+            in_favour += 1
+            continue
         (usual, count), total = kinds.most_common(1)[0], kinds.total()
         if own == "text" and usual != "text" and count * 2 > total:
             in_favour += 1
@@ -100,7 +106,7 @@ def _judged(rows: Sequence[Sequence[str]], index: int) -> Heading:
 
 
 def _from(rows: Sequence[Sequence[str]], index: int) -> Heading:
-    """The header that begins at a row, with the second line that it may have."""
+    """The header that begins at a row, with what else belongs to it: a line of names above, of units or dashes below."""
     row = [cell.strip() for cell in rows[index]]
     above = [cell.strip() for cell in rows[index - 1]] if index else []
     if above and len(above) == len(row) and len(set(map(str.casefold, row))) < len(row) and _is_group(above):
@@ -110,7 +116,7 @@ def _from(rows: Sequence[Sequence[str]], index: int) -> Heading:
         if _is_group(row) and _is_names(following):
             return Heading(index, index + 2, tuple(_under_groups(row, following)))
         filled = [cell for cell in following if cell]
-        if filled and all(_UNIT.fullmatch(cell) for cell in filled):
+        if filled and (all(map(_UNIT.fullmatch, filled)) or all(map(_DRAWN.fullmatch, filled))):
             return Heading(index, index + 2, tuple(row))
     return Heading(index, index + 1, tuple(row))
 
@@ -119,7 +125,8 @@ def _is_group(row: Sequence[str]) -> bool:
     """Whether a row is names that stand above several columns each: gaps after them, and no value."""
     cells = [cell.strip() for cell in row]
     gaps = sum(1 for before, cell in itertools.pairwise(cells) if before and not cell)
-    return gaps > 0 and _filled(cells) < len(cells) and all(kind(cell) in ("text", "") for cell in cells)
+    named = all(kind(cell) in ("text", "") or _YEAR.fullmatch(cell) for cell in cells)
+    return gaps > 0 and named and _filled(cells) < len(cells)
 
 
 def _is_names(row: Sequence[str]) -> bool:

@@ -103,6 +103,8 @@ def lay_out(
                 reason = "the quotes of the header row are broken"
                 raise UnreadableFile("unreadable_file", notice.message("unreadable_file", expected=reason))
             names = tuple(name.strip(_AROUND_NAMES) for name in heading.names)
+            if _end_with_nothing(rows[heading.data :], len(names)):
+                names += ("",)
             last = rows[heading.data - 1]
             begin, line, header_line = last.end, last.next_line, rows[heading.row].line
         trailer, end, pinned = None, size, reads.footer
@@ -126,6 +128,12 @@ def _heading(rows: Sequence[_Row], reads: Reads, is_known: IsKnown | None) -> He
     if reads.columns:
         return Heading(0, 1, reads.columns)
     return find_heading([row.cells for row in rows], is_known)
+
+
+def _end_with_nothing(rows: Sequence[_Row], width: int) -> bool:
+    """Whether rows end with a delimiter more than the header, which nothing follows."""
+    longer = [row for row in rows if len(row.cells) > width]
+    return len(longer) * 2 > len(rows) and all(len(row.cells) == width + 1 and not row.cells[-1] for row in longer)
 
 
 def _says(cells: Sequence[str], columns: Sequence[str]) -> bool:

@@ -18,7 +18,16 @@ from ingester.formats import rewrite
 from ingester.formats.container import unpack
 from ingester.formats.delimited import BLOCK_BYTES, DelimitedReader
 from ingester.formats.dialect import tell_dialect
-from ingester.formats.encoding import SAMPLE_BYTES, UTF8, Encoding, decoded, tell_encoding
+from ingester.formats.encoding import (
+    SAMPLE_BYTES,
+    UTF8,
+    WIDE,
+    Encoding,
+    NoEncoding,
+    decoded,
+    has_mark,
+    tell_encoding,
+)
 from ingester.formats.heading import IsKnown
 from ingester.formats.identify import identify
 from ingester.formats.layout import Layout, lay_out
@@ -184,8 +193,7 @@ class _Text:
         self._is_known = is_known
 
     def open(self, late: Encoding | None) -> Opened:
-        told = late or tell_encoding(self._sample, self._whole)
-        encoding, remarks = self._pinned(told)
+        encoding, remarks = self._encoding(late)
         sample = self._text(encoding.codec)
         if not sample.strip("\r\n"):
             raise UnreadableFile("missing_header", notice.message("missing_header"))
@@ -194,7 +202,9 @@ class _Text:
         path = self._path
         if rewrite.is_needed(encoding.codec, dialect):
             path = self._workspace / "rewritten"
-            rewrite.rewrite(self._path, path, encoding.codec, dialect)
+            left_out = rewrite.rewrite(self._path, path, encoding.codec, dialect)
+            if left_out.count:
+                remarks.append(Remark("comments_skipped", str(left_out.count), "\n".join(left_out.shown)))
         layout = lay_out(
             path,
             rewrite.delimiter_of(dialect),
@@ -217,8 +227,16 @@ class _Text:
         )
         return Opened(layout, found, tuple(remarks))
 
-    def _pinned(self, told: Encoding) -> tuple[Encoding, list[Remark]]:
+    def _encoding(self, late: Encoding | None) -> tuple[Encoding, list[Remark]]:
         wanted = self._reads.encoding
+        if wanted is not None and wanted.startswith(WIDE) and b"\0" in self._sample and not has_mark(self._sample):
+            return Encoding(wanted), []
+        try:
+            told = late or tell_encoding(self._sample, self._whole)
+        except NoEncoding:
+            if wanted is None or wanted in UTF8:
+                raise
+            return Encoding(wanted), []  # what the feed says may hold, though nobody could tell
         if wanted is None:
             guess = [Remark("guessed_encoding", told.codec)] if told.guessed else []
             return told, guess

@@ -12,8 +12,10 @@ from pathlib import Path
 
 from ingester.domain import notice
 from ingester.domain.errors import UnreadableFile
+from ingester.formats.comment import LeftOut, without_comments
 from ingester.formats.dialect import Dialect
 from ingester.formats.encoding import UTF8, decoded
+from ingester.formats.mend import RECORD_LIMIT
 from ingester.formats.plain import ESCAPE, ESCAPED_DELIMITER, SEPARATOR, text
 from ingester.formats.rewritten import Rewritten
 
@@ -37,7 +39,7 @@ def rewritten(dialect: Dialect) -> Rewritten | None:
 
 def is_needed(codec: str, dialect: Dialect) -> bool:
     """Whether a file cannot be read as it is."""
-    return codec not in UTF8 or rewritten(dialect) is not None
+    return codec not in UTF8 or rewritten(dialect) is not None or dialect.comment is not None
 
 
 def delimiter_of(dialect: Dialect) -> str:
@@ -45,21 +47,23 @@ def delimiter_of(dialect: Dialect) -> str:
     return dialect.delimiter if _is_plain(dialect.delimiter) else SEPARATOR
 
 
-def rewrite(source: Path, target: Path, codec: str, dialect: Dialect) -> None:
-    """Write `source` anew. Raises UnreadableFile for bytes that are no such text."""
-    change = _changes(dialect)
+def rewrite(source: Path, target: Path, codec: str, dialect: Dialect) -> LeftOut:
+    """Write `source` anew, and tell what was left out. Raises UnreadableFile for bytes that are no such text."""
+    change, left_out = _changes(dialect), LeftOut()
     with target.open("wb") as out:
-        if change is None and _is_ascii_based(codec):
+        if change is None and dialect.comment is None and _is_ascii_based(codec):
             _transcode(source, out.write, codec)
-            return
-        for piece in _whole(decoded(source, codec), dialect):
+            return left_out
+        pieces = decoded(source, codec)
+        if dialect.comment is not None:
+            pieces = without_comments(
+                pieces, dialect.comment, dialect.delimiter, dialect.quote, dialect.escape, left_out
+            )
+        if dialect.drawn is not None:
+            pieces = map(dialect.drawn.plain, _lines(pieces))
+        for piece in _whole(pieces, dialect):
             out.write((change(piece) if change else piece).encode("utf-8", "surrogatepass"))
-
-
-def rewrite_text(sample: str, dialect: Dialect) -> bytes:
-    """A sample of text as `rewrite` writes it."""
-    change = _changes(dialect)
-    return (change(sample) if change else sample).encode("utf-8", "surrogatepass")
+    return left_out
 
 
 def _is_plain(delimiter: str) -> bool:
@@ -86,6 +90,20 @@ def _transcode(source: Path, write: Callable[[bytes], int], codec: str) -> None:
                     message = notice.message("unreadable_file", expected=reason)
                     raise UnreadableFile("unreadable_file", message) from None
             position += len(chunk)
+
+
+def _lines(pieces: Iterator[str]) -> Iterator[str]:
+    """The same text, no piece of which ends in the middle of a line."""
+    held = ""
+    for piece in pieces:
+        held += piece
+        if end := max(held.rfind("\n"), held.rfind("\r")) + 1:
+            yield held[:end]
+            held = held[end:]
+        if len(held) > RECORD_LIMIT:
+            reason = f"a line does not end within {RECORD_LIMIT >> 20} MiB"
+            raise UnreadableFile("unreadable_file", notice.message("unreadable_file", expected=reason))
+    yield held
 
 
 def _whole(pieces: Iterator[str], dialect: Dialect) -> Iterator[str]:
