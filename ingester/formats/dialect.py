@@ -34,7 +34,6 @@ _SEP_LINE = re.compile(r"\A\ufeff?sep=(.{1,4}?)\r?(?:\n|\Z)", re.IGNORECASE)
 _VOTERS = 200
 _CELLS = 1500
 _STRANGE = re.compile(r"[;|\t^~\x01\x1e\x1f]|,(?![ \d])|\A,|\\\"|\A[\"'][^\"']*\Z")
-_PLAIN_ESCAPE = '\\"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +61,17 @@ def tell_dialect(sample: str, reads: Reads, is_known: IsKnown | None = None) -> 
         return Dialect("|", "", comment=comment, announced=announced is not None, drawn=drawn)
     delimiters = [pinned] if pinned else list(_candidates(body))
     quotes = [reads.quote] if reads.quote is not None else list(_quotes(body, delimiters))
-    escapes = [reads.escape] if reads.escape is not None else [None, *(["\\"] if _PLAIN_ESCAPE in body else [])]
+    settled = reads.escape is not None or reads.quote is not None
     # A table of one column has to be beaten; its delimiter is one that it does not have.
     single = next((each for each in _SINGLE if each not in body), ",")
-    best, best_score = Dialect(pinned or single, quotes[0], escapes[0]), 0.0 if pinned else _ONE_COLUMN
-    for delimiter, quote, escape in itertools.product(delimiters, quotes, escapes):
+    best, best_score = Dialect(pinned or single, quotes[0], reads.escape), 0.0 if pinned else _ONE_COLUMN
+    for delimiter, quote in itertools.product(delimiters, quotes):
         if quote and quote in delimiter:
             continue
-        score = _score(_rows(body, delimiter, quote, escape), delimiter, is_known)
-        if score > best_score * 1.0001:
-            best, best_score = Dialect(delimiter, quote, escape), score
+        for escape in [reads.escape] if settled else _escapes(body, delimiter, quote):
+            score = _score(_rows(body, delimiter, quote, escape), delimiter, is_known)
+            if score > best_score * 1.0001:
+                best, best_score = Dialect(delimiter, quote, escape), score
     comment = comment or _comment(body, best)
     return Dialect(best.delimiter, best.quote, best.escape, comment, announced is not None)
 
@@ -94,6 +94,15 @@ def _quotes(body: str, delimiters: Sequence[str]) -> Iterator[str]:
     single = re.compile(rf"(?m)(?:^|[{marks}] ?)'[^'\n]*'(?=[{marks}]|\r?$)")
     if "'" in body and len(single.findall(body, 0, 1 << 14)) >= 2:
         yield "'"
+
+
+def _escapes(body: str, delimiter: str, quote: str) -> Iterator[str | None]:
+    """A backslash takes the meaning from quotes only where, read without, text would follow a closing quote."""
+    yield None
+    if f"\\{quote}" in body:
+        q, after = re.escape(quote), re.escape(delimiter[0])
+        if re.search(rf"(?<![^\r\n{re.escape(delimiter[-1])}]){q}(?:[^{q}]++|{q}{q})*+{q}(?=[^{q}\r\n{after}])", body):
+            yield "\\"
 
 
 def _rows(body: str, delimiter: str, quote: str, escape: str | None) -> list[list[str]]:

@@ -151,6 +151,7 @@ def test_any_table_of_a_pinned_dialect_is_read_back(
 ) -> None:
     many = len(delimiter) > 1
     assume(not many or not any(delimiter in cell or "\x1f" in cell for row in table for cell in row))
+    assume(not table[0][0].startswith("\ufeff"))  # there it is a mark, wherever it came from
     # Python's `csv` leaves line ends unquoted that are not its own.
     always = always or many or any(mark in cell for row in table for cell in row for mark in "\r\n")
     written = Written(delimiter, quote, None, always, end, encoding, packing=packing)
