@@ -57,7 +57,8 @@ def tell_dialect(sample: str, reads: Reads, is_known: IsKnown | None = None) -> 
     body = sample[announced.end() :] if announced else sample
     pinned = reads.delimiter or (announced.group(1) if announced else None)
     comment = Comment(reads.comment) if reads.comment else None
-    if pinned in (None, "|") and not reads.quote and not reads.escape and (drawn := tell_drawn(body)):
+    free = pinned in (None, "|") and not reads.quote and not reads.escape and reads.header is None
+    if free and (drawn := tell_drawn(body)):
         return Dialect("|", "", comment=comment, announced=announced is not None, drawn=drawn)
     delimiters = [pinned] if pinned else list(_candidates(body))
     quotes = [reads.quote] if reads.quote is not None else list(_quotes(body, delimiters))
@@ -68,11 +69,12 @@ def tell_dialect(sample: str, reads: Reads, is_known: IsKnown | None = None) -> 
     for delimiter, quote in itertools.product(delimiters, quotes):
         if quote and quote in delimiter:
             continue
-        for escape in [reads.escape] if settled else _escapes(body, delimiter, quote):
-            score = _score(_rows(body, delimiter, quote, escape), delimiter, is_known)
-            if score > best_score * 1.0001:
-                best, best_score = Dialect(delimiter, quote, escape), score
-    comment = comment or _comment(body, best)
+        escape = reads.escape if settled else _escape(body, delimiter, quote)
+        score = _score(_rows(body, delimiter, quote, escape), delimiter, is_known)
+        if score > best_score * 1.0001:
+            best, best_score = Dialect(delimiter, quote, escape), score
+    if comment is None and reads.header is None:
+        comment = _comment(body, best)
     return Dialect(best.delimiter, best.quote, best.escape, comment, announced is not None)
 
 
@@ -96,13 +98,18 @@ def _quotes(body: str, delimiters: Sequence[str]) -> Iterator[str]:
         yield "'"
 
 
-def _escapes(body: str, delimiter: str, quote: str) -> Iterator[str | None]:
-    """A backslash takes the meaning from quotes only where, read without, text would follow a closing quote."""
-    yield None
-    if f"\\{quote}" in body:
-        q, after = re.escape(quote), re.escape(delimiter[0])
-        if re.search(rf"(?<![^\r\n{re.escape(delimiter[-1])}]){q}(?:[^{q}]++|{q}{q})*+{q}(?=[^{q}\r\n{after}])", body):
-            yield "\\"
+def _escape(body: str, delimiter: str, quote: str) -> str | None:
+    """A backslash, if with it fewer quoted cells have text after them than without."""
+    if not quote or f"\\{quote}" not in body:
+        return None
+    return "\\" if _breaks(body, delimiter, quote, r"\\(?s:.)") < _breaks(body, delimiter, quote, "(?!)") else None
+
+
+def _breaks(body: str, delimiter: str, quote: str, escaped: str) -> int:
+    """How many quoted cells something else follows than a cell or the end of a line."""
+    q, first, last = re.escape(quote), re.escape(delimiter[0]), re.escape(delimiter[-1])
+    inside = rf"(?:{escaped}|[^{q}\\]++|\\|{q}{q})*+"
+    return len(re.findall(rf"(?<![^\r\n{last}]){q}{inside}{q}(?=[^{q}\r\n{first}])", body))
 
 
 def _rows(body: str, delimiter: str, quote: str, escape: str | None) -> list[list[str]]:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 _ABOVE = 50
 #: Rows below a candidate that say what kind of values its columns hold.
 _BELOW = 100
+#: Columns that are asked what kind of values they hold.
+_COLUMNS = 400
 
 _NUMBER = re.compile(r"[+-]?[$€£¥]?\s?(?=.*\d)[\d.,'\u00a0\u202f ]+(?:[eE][+-]?\d+)?\s?[%€$£]?-?|\([\d.,]+\)")
 _DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?:[ T]\d{1,2}:\d{2}.*)?|\d{1,2}:\d{2}(?::\d{2})?")
@@ -57,9 +59,14 @@ def find_heading(rows: Sequence[Sequence[str]], is_known: IsKnown | None = None)
 
 
 def _width(rows: Sequence[Sequence[str]]) -> int:
-    """The usual number of cells, of which a few may be empty."""
-    widths = Counter(len(row) if row[-1:] != [""] else _last(row) for row in rows[: _ABOVE + _BELOW])
-    return max(widths, key=lambda width: (widths[width] * min(width, 3), width))
+    """The usual number of cells. A row whose last ones are empty may be as wide as it is, or as what is in it."""
+    extents = Counter((_last(row), len(row)) for row in rows[: _ABOVE + _BELOW])
+
+    def support(width: int) -> float:
+        alike = sum(n if last == width else n / 2 for (last, most), n in extents.items() if last <= width <= most)
+        return alike * min(width, 3)
+
+    return max({last for last, _ in extents}, key=lambda width: (support(width), width))
 
 
 def _last(row: Sequence[str]) -> int:
@@ -85,7 +92,7 @@ def _judged(rows: Sequence[Sequence[str]], index: int) -> Heading:
     if _is_group(row) and below and _is_names(below[0]):
         return _from(rows, index)
     against = in_favour = 0
-    for place, cell in enumerate(row):
+    for place, cell in enumerate(row[:_COLUMNS]):
         kinds = Counter(kind(each[place]) for each in same if each[place].strip())
         own = kind(cell)
         if not kinds:
@@ -125,8 +132,7 @@ def _is_group(row: Sequence[str]) -> bool:
     """Whether a row is names that stand above several columns each: gaps after them, and no value."""
     cells = [cell.strip() for cell in row]
     gaps = sum(1 for before, cell in itertools.pairwise(cells) if before and not cell)
-    named = all(kind(cell) in ("text", "") or _YEAR.fullmatch(cell) for cell in cells)
-    return gaps > 0 and named and _filled(cells) < len(cells)
+    return gaps > 0 and all(kind(cell) in ("text", "") or _YEAR.fullmatch(cell) for cell in cells)
 
 
 def _is_names(row: Sequence[str]) -> bool:

@@ -144,7 +144,7 @@ def _changes(dialect: Dialect) -> Callable[[str], str] | None:
             dialect.escape: dialect.escape,
             **{character: text(character) for character in "\r\n"},
             dialect.delimiter: ESCAPED_DELIMITER,
-            dialect.quote: text('"'),
+            **({dialect.quote: text('"')} if dialect.quote else {'"': _LITERAL, "'": "'"}),
         }
 
         def unescape(match: re.Match[str]) -> str:
