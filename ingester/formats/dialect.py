@@ -8,6 +8,7 @@ messy CSV files by detecting row and type patterns" (2019).
 from __future__ import annotations
 
 import csv
+import io
 import itertools
 import re
 from collections import Counter
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from ingester.domain.reads import Reads
 from ingester.formats.comment import Comment
 from ingester.formats.drawn import Drawn, tell_drawn
-from ingester.formats.heading import IsKnown, kind
+from ingester.formats.heading import IsKnown, find_heading, kind
 
 #: In order of how usual they are, which decides between equals.
 _SINGLE = (",", ";", "\t", "|", "^", "~", "\x01", "\x1f", "\x1e", "§", "¦", ":", "#", " ")
@@ -25,13 +26,17 @@ _SINGLE = (",", ";", "\t", "|", "^", "~", "\x01", "\x1f", "\x1e", "§", "¦", ":
 _WEAK = {":": 0.6, "#": 0.6, " ": 0.5}
 #: How even rows have to be to be told apart by a weak one.
 _EVEN_ENOUGH = 0.9
+#: How unlikely rows without a header are to have something else above them.
+_HEADLESS = 0.3
 #: What a table of one column scores, whatever is in it.
 _ONE_COLUMN = 0.06
 _RUN = re.compile(r"(?<![^\w\s\"'])[^\w\s\"'.()\[\]{}+@/\\<>=$€£%&!?*-]{2,4}(?![^\w\s\"'])")
 _SPACED = re.compile(r"[,;|] (?=\S)")
 _SEP_LINE = re.compile(r"\A\ufeff?sep=(.{1,4}?)\r?(?:\n|\Z)", re.IGNORECASE)
-#: Rows of the sample that vote, and how many of their cells are looked at.
+#: Lines of the sample that tell, rows that vote, rows that show a header, and how many cells are looked at.
+_LINES = 300
 _VOTERS = 200
+_FIRST = 16
 _CELLS = 1500
 _STRANGE = re.compile(r"[;|\t^~\x01\x1e\x1f]|,(?![ \d])|\A,|\\\"|\A[\"'][^\"']*\Z")
 
@@ -54,7 +59,8 @@ class Dialect:
 def tell_dialect(sample: str, reads: Reads, is_known: IsKnown | None = None) -> Dialect:
     """The dialect of a text that begins with `sample`, which ends where a line does or with the text."""
     announced = _SEP_LINE.match(sample)
-    body = sample[announced.end() :] if announced else sample
+    lines = io.StringIO(sample[announced.end() :] if announced else sample, newline="")
+    body = "".join(itertools.islice(lines, _LINES))
     pinned = reads.delimiter or (announced.group(1) if announced else None)
     comment = Comment(reads.comment) if reads.comment else None
     free = pinned in (None, "|") and not reads.quote and not reads.escape and reads.header is None
@@ -84,8 +90,10 @@ def _candidates(body: str) -> Iterator[str]:
     lines = [line for line in body.splitlines()[:20] if line.strip()]
     runs = Counter(run for line in lines for run in set(_RUN.findall(line)))
     several = [run for run, lines_with in runs.most_common(6) if lines_with * 2 > len(lines) or lines_with > 2]
-    spaced = Counter(run for line in lines for run in set(_SPACED.findall(line)))
-    several += [run for run, lines_with in spaced.most_common(2) if lines_with * 2 > len(lines)]
+    # `, ` if few of the commas stand without the space.
+    shown = "\n".join(lines)
+    spaced = Counter(_SPACED.findall(shown))
+    several += [run for run, count in spaced.items() if count * 10 >= 7 * shown.count(run[0])]
     found = [*(delimiter for delimiter in present if delimiter not in _WEAK), *several]
     yield from [*found, *(delimiter for delimiter in present if delimiter in _WEAK)] or [","]
 
@@ -118,7 +126,7 @@ def _rows(body: str, delimiter: str, quote: str, escape: str | None) -> list[lis
         body, delimiter = body.replace(delimiter, "\x1f"), "\x1f"
     options: dict[str, object] = {"delimiter": delimiter, "escapechar": escape, "doublequote": escape is None}
     options |= {"quotechar": quote} if quote else {"quoting": csv.QUOTE_NONE}
-    rows = csv.reader(body.splitlines(keepends=True), **options)  # type: ignore[arg-type]
+    rows = csv.reader(io.StringIO(body, newline=""), **options)  # type: ignore[arg-type]
     found = []
     try:
         for row in rows:
@@ -129,6 +137,8 @@ def _rows(body: str, delimiter: str, quote: str, escape: str | None) -> list[lis
     except csv.Error:
         # A cell over the module's limit of 128 KiB, or a NUL: what came before it votes.
         pass
+    if quote == '"' and len(found) > 1 and found[-1][-1:] and found[-1][-1].endswith(("\n", "\r")):
+        found.pop()  # its quote is open where the sample ends: what comes of it cannot be told
     return found
 
 
@@ -141,6 +151,8 @@ def _score(rows: list[list[str]], delimiter: str, is_known: IsKnown | None) -> f
     even = widths[width] / len(rows)
     if width < 2 or (delimiter in _WEAK and (even < _EVEN_ENOUGH or len(rows[0]) != width)):
         return 0.001
+    if len(rows[0]) < width and find_heading(rows[:_FIRST]).row is None:
+        even *= _HEADLESS  # what stands above is a header, of another dialect
     cells = [cell for row in rows if len(row) == width for cell in row][:_CELLS]
     values = sum(map(_worth, cells)) / len(cells)
     filled = sum(1 for cell in cells if cell.strip()) / len(cells)

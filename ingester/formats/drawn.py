@@ -44,7 +44,9 @@ def tell_drawn(text: str) -> Drawn | None:
     if not rules:
         return None
     first = rules[0]
-    head = next((line for line in (*lines[first + 1 : first + 2], *lines[max(0, first - 1) : first]) if "|" in line), "")
+    head = next(
+        (line for line in (*lines[first + 1 : first + 2], *lines[max(0, first - 1) : first]) if "|" in line), ""
+    )
     rows = [line for index, line in enumerate(lines) if index not in rules and "|" in line]
     framed = [_is_framed(line) for line in rows]
     if not head or len(rows) * 2 < len(lines) - len(rules):

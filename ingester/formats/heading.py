@@ -107,13 +107,16 @@ def _judged(rows: Sequence[Sequence[str]], index: int) -> Heading:
             against += 2
         elif own not in ("text", ""):
             against += 1
+    if not below:  # nothing but itself tells
+        against = sum(1 for cell in row[:_COLUMNS] if kind(cell) not in ("text", ""))
+        in_favour = len(row[:_COLUMNS]) // 3
     if against > in_favour:
         return Heading(None, index)
     return _from(rows, index)
 
 
 def _from(rows: Sequence[Sequence[str]], index: int) -> Heading:
-    """The header that begins at a row, with what else belongs to it: a line of names above, of units or dashes below."""
+    """The header that begins at a row, with what belongs to it: a line of names above, of units or dashes below."""
     row = [cell.strip() for cell in rows[index]]
     above = [cell.strip() for cell in rows[index - 1]] if index else []
     if above and len(above) == len(row) and len(set(map(str.casefold, row))) < len(row) and _is_group(above):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ingester.domain import notice
@@ -178,7 +179,7 @@ class _Head:
             next_line = line + max(1, line_ends(data[at:end]))
             found.append(_Row(self._cells(row), start + end, line, next_line, is_broken=isinstance(row, list)))
             at, line = end, next_line
-        return found
+        return found if self._rewritten is None else _restored(found, self._rewritten)
 
     def sent(self, line: bytes) -> set[str]:
         """A line as it was sent, and without its quotes."""
@@ -189,10 +190,13 @@ class _Head:
 
     def _cells(self, row: bytes | list[bytes]) -> list[str]:
         cells = row if isinstance(row, list) else self._rules.cells(row)
-        texts = [cell.decode("utf-8", "replace") for cell in cells]
-        if self._rewritten is None:
-            return texts
-        return self._rewritten.restore_row(texts)
+        return [cell.decode("utf-8", "replace") for cell in cells]
+
+
+def _restored(rows: Sequence[_Row], rewritten: Rewritten) -> list[_Row]:
+    """All of them at once."""
+    cells = iter(rewritten.restore_row([cell for row in rows for cell in row.cells]))
+    return [replace(row, cells=list(itertools.islice(cells, len(row.cells)))) for row in rows]
 
 
 def _row(data: bytes, at: int, rules: Grammar) -> tuple[bytes | list[bytes], int]:

@@ -44,8 +44,8 @@ class Rewritten:
         """The cells of one row as they were."""
         if not cells:
             return []
-        table = pa.record_batch([pa.array([cell], pa.string()) for cell in cells], list(map(str, range(len(cells)))))
-        return [column[0].as_py() for column in self.restore(table)[0].columns]
+        restored: list[str] = self._column(pa.array(cells, pa.string()))[0].to_pylist()
+        return restored
 
     def _column(self, column: pa.StringArray) -> tuple[pa.StringArray, Mask | None]:
         data = column.buffers()[2]

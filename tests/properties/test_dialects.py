@@ -18,7 +18,6 @@ from typing import Any
 import pandas as pd
 import polars as pl
 import pyarrow as pa
-import pytest
 from hypothesis import HealthCheck, assume, given
 from hypothesis import strategies as st
 
@@ -131,8 +130,8 @@ ENDS = st.sampled_from(["\n", "\r\n", "\r"])
 WIDE = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le"]
 PACKED = st.sampled_from([*PACKINGS])
 
-# What a cell may hold, above all what stands between and around cells. Control characters may refuse the file: rewritten
-# text needs some for itself, and with others it looks like something else.
+# What a cell may hold, above all what stands between and around cells. Control characters may refuse the file:
+# rewritten text needs some for itself, and with others it looks like something else.
 ANY_CELL = st.text(st.sampled_from("ab,;\t|^~:#§ '\"\\\n\r=-1.é\u00a0\ufeff☃𝄞"), max_size=6) | st.text(
     st.characters(exclude_categories=("Cs", "Cc")), max_size=6
 )
@@ -172,7 +171,14 @@ def test_any_table_with_a_pinned_escape_character_is_read_back(
     assume(quoted or not any("\r" in cell for row in table for cell in row))
     written = Written(delimiter, '"' if quoted else "", "\\", quoted, end)
     columns = [f"c{at}" for at in range(len(table[0]))]
-    said = {"delimiter": delimiter, "quote": written.quote, "escape": "\\", "header": 0, "columns": columns, "footer": 0}
+    said = {
+        "delimiter": delimiter,
+        "quote": written.quote,
+        "escape": "\\",
+        "header": 0,
+        "columns": columns,
+        "footer": 0,
+    }
     assert read(written.by_csv(table), **said) == table
 
 
@@ -217,7 +223,9 @@ def _is_utf8(data: bytes) -> bool:
 WORDS = st.text(st.sampled_from("abcdefghijklmnopqrstuvwxyzäéßñø"), min_size=2, max_size=8)
 NAMES = st.text(st.sampled_from("abcdefghijklmnopqrstuvwxyz"), min_size=2, max_size=8)
 TEXTS = st.lists(WORDS, min_size=1, max_size=5).flatmap(
-    lambda words: st.sampled_from([" ", ", ", "; ", " - ", "'", "/", ": ", ' "', "\n", " | "]).map(lambda by: by.join(words))
+    lambda words: st.sampled_from([" ", ", ", "; ", " - ", "'", "/", ": ", ' "', "\n", " | "]).map(
+        lambda by: by.join(words)
+    )
 )
 INTEGERS = st.integers(-9999, 999_999).map(str)
 NUMBERS = st.decimals(-9999, 9999, places=2, allow_nan=False).map(lambda number: f"{number:.2f}")

@@ -227,6 +227,39 @@ def test_what_stands_below_the_rows_is_none_and_is_told(tmp_path: Path, footer: 
     assert [(remark.code, remark.value) for remark in found.remarks] == [("footer_skipped", footer.strip())]
 
 
+def test_comments_are_no_rows_and_are_told(tmp_path: Path) -> None:
+    found = opened(tmp_path, '# made by CRM\nid,name\n1,"a\n# b"\n# and on\n2,c\n')
+    assert rows(found) == [["id", "name"], ["1", "a\n# b"], ["2", "c"]]
+    assert [(remark.code, remark.value) for remark in found.remarks] == [
+        ("comments_skipped", "# made by CRM\n# and on")
+    ]
+
+
+def test_rows_that_begin_as_comments_do_are_rows(tmp_path: Path) -> None:
+    found = opened(tmp_path, "# made by CRM\nid,name\n#1,a\n#2,b\n")
+    assert rows(found) == [["id", "name"], ["#1", "a"], ["#2", "b"]]
+
+
+def test_what_begins_a_comment_may_be_pinned(tmp_path: Path) -> None:
+    found = opened(tmp_path, "id;name\n//x;y\n1;a\n", comment="//")
+    assert rows(found) == [["id", "name"], ["1", "a"]]
+
+
+def test_comments_of_a_large_file_are_left_out_everywhere(tmp_path: Path) -> None:
+    part = '1,"a\n#b",c\n# no row, "\n' + "2,b,c\n" * 1000
+    found = opened(tmp_path, "# x\nid,name,n\n" + part * 700)
+    table = rows(found)
+    assert len(table) == 1 + 700 * 1001
+    assert {tuple(row) for row in table[1:]} == {("1", "a\n#b", "c"), ("2", "b", "c")}
+    assert found.remarks[0].expected == "701"
+
+
+def test_a_table_that_is_drawn_has_neither_its_lines_nor_its_padding(tmp_path: Path) -> None:
+    found = opened(tmp_path, '| id | name  |\n|----|:------|\n| 1  | O"x |\n|    | pear  |\n')
+    assert (found.detected.quote, found.detected.header_row) == ("", 1)
+    assert rows(found) == [["id", "name"], ["1", 'O"x'], ["", "pear"]]
+
+
 @pytest.mark.parametrize("last", ["3", "3\n", "\n3\n", "Total,2,9\n", "3,x\n", '"Total"\n'])
 def test_a_row_that_is_short_or_cut_off_is_no_footer(tmp_path: Path, last: str) -> None:
     assert len(rows(opened(tmp_path, "id,name,amount\n1,Bob,3\n2,Al,4\n" + last))) == 4
