@@ -104,7 +104,7 @@ def lay_out(
                 reason = "the quotes of the header row are broken"
                 raise UnreadableFile("unreadable_file", notice.message("unreadable_file", expected=reason))
             names = tuple(name.strip(_AROUND_NAMES) for name in heading.names)
-            if _end_with_nothing(rows[heading.data :], len(names)):
+            if reads.header is None and _end_with_nothing(rows[heading.data :], len(names)):
                 names += ("",)
             last = rows[heading.data - 1]
             begin, line, header_line = last.end, last.next_line, rows[heading.row].line
