@@ -101,7 +101,7 @@ def _candidates(body: str) -> Iterator[str]:
 def _quotes(body: str, delimiters: Sequence[str]) -> Iterator[str]:
     yield '"'
     marks = "".join(re.escape(delimiter[0]) for delimiter in delimiters)
-    single = re.compile(rf"(?m)(?:^|[{marks}] ?)'[^'\n]*'(?=[{marks}]|\r?$)")
+    single = re.compile(rf"(?m)(?:^|[{marks}] ?)'(?:[^'\\\r\n]++|''|\\.)*+'(?=[{marks}]|\r?$)")
     if "'" in body and len(single.findall(body, 0, 1 << 14)) >= 2:
         yield "'"
 
@@ -172,6 +172,8 @@ def _worth(cell: str) -> float:
         return 0.2 if len(cell) < 60 else 0.5
     if cell[0] == " ":
         return 0.8
+    if len(cell) > 2 and cell[0] == cell[-1] and cell[0] in "'\"":
+        return 0.6
     return 1.0 if kind(cell) != "text" else 0.95
 
 
