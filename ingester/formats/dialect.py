@@ -107,10 +107,13 @@ def _quotes(body: str, delimiters: Sequence[str]) -> Iterator[str]:
 
 
 def _escape(body: str, delimiter: str, quote: str) -> str | None:
-    """A backslash, if with it fewer quoted cells have text after them than without."""
+    """A backslash, if fewer quoted cells have text after them with it, or one stands before a quote in a bare cell."""
     if not quote or f"\\{quote}" not in body:
         return None
-    return "\\" if _breaks(body, delimiter, quote, r"\\(?s:.)") < _breaks(body, delimiter, quote, "(?!)") else None
+    d, q = re.escape(delimiter[-1]), re.escape(quote)
+    bare = re.findall(rf"(?<![^\r\n{d}])[^{q}{d}\r\n]++(?<=\\){q}", body)
+    with_it, without = (_breaks(body, delimiter, quote, escaped) for escaped in (r"\\(?s:.)", "(?!)"))
+    return "\\" if with_it < without + len(bare) else None
 
 
 def _breaks(body: str, delimiter: str, quote: str, escaped: str) -> int:
