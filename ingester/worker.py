@@ -25,6 +25,7 @@ from typing import Any
 
 import structlog
 
+from ingester import arrow_alone as _arrow_alone  # noqa: F401 -- before any other module makes an array
 from ingester import fault, keyring, manifest, pipeline, repeat
 from ingester import log as logs
 from ingester.directory import DataDirectory

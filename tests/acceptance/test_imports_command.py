@@ -100,7 +100,7 @@ def test_an_archive_is_shown_with_its_files_canceled_as_a_whole_and_its_failures
     assert "night_1.csv, item, queued" in shown
     (listed,) = [each for each in json.loads(command("imports", "list", "--json")) if each["id"] == job.id]
     assert [each["name"] for each in listed["members"]] == ["night_1.csv", "stuff.csv"]
-    assert "all.zip.stuff.csv" in "".join(command("imports", "list").split())
+    assert "all.zip.stuff" in command("imports", "list")
     command("imports", "cancel", job.short_id)
     assert engine.job(job).status is Status.FAILED
     tenants = Tenants(engine.ledger)
