@@ -242,6 +242,7 @@ def changes(before: Sequence[Feed], after: Sequence[Feed]) -> list[Change]:
 def mistakes(error: ValidationError) -> list[str]:
     """What is wrong, a sentence for each word."""
     return [
-        f"{'.'.join(str(part) for part in each['loc'])}: {each['msg'].removeprefix('Value error, ')}"
+        f"{'.'.join(str(part) for part in each['loc'])}: "
+        + ("there is no such word" if each["type"] == "extra_forbidden" else each["msg"].removeprefix("Value error, "))
         for each in error.errors()
     ]

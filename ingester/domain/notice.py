@@ -97,8 +97,14 @@ _ALL = (
         "Leave out what is no row, or let the feed say `comment`.",
     ),
     _warning(
+        "preamble_skipped",
+        "What stands above the header is no row and was not imported, lines: {expected}",
+        "Leave out what is no row, or let the feed say `header`.",
+    ),
+    _error("repeated_header", "The row repeats the column names", "Nothing needs to be done."),
+    _warning(
         "footer_skipped",
-        "The last {expected} lines are no rows and were not imported",
+        "What stands below the rows is none of them and was not imported, lines: {expected}",
         "Leave out what is no row, or let the feed say `footer`.",
     ),
     _warning(

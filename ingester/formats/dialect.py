@@ -30,6 +30,8 @@ _EVEN_ENOUGH = 0.9
 _HEADLESS = 0.3
 #: What a table of one column scores, whatever is in it.
 _ONE_COLUMN = 0.06
+#: What is left of a table of whose cells a column stands in apostrophes, if those mean nothing; nobody means that.
+_WRAPPED = 0.7
 _RUN = re.compile(r"(?<![^\w\s\"'])[^\w\s\"'.()\[\]{}+@/\\<>=$€£%&!?*-]{2,4}(?![^\w\s\"'])")
 _SPACED = re.compile(r"[,;|] (?=\S)")
 _SEP_LINE = re.compile(r"\A\ufeff?sep=(.{1,4}?)\r?(?:\n|\Z)", re.IGNORECASE)
@@ -76,7 +78,7 @@ def tell_dialect(sample: str, reads: Reads, is_known: IsKnown | None = None) -> 
         if quote and quote in delimiter:
             continue
         escape = reads.escape if settled else _escape(body, delimiter, quote)
-        score = _score(_rows(body, delimiter, quote, escape), delimiter, is_known)
+        score = _score(_rows(body, delimiter, quote, escape), delimiter, quote, is_known)
         if score > best_score * 1.0001:
             best, best_score = Dialect(delimiter, quote, escape), score
     if comment is None and reads.header is None:
@@ -145,7 +147,7 @@ def _rows(body: str, delimiter: str, quote: str, escape: str | None) -> list[lis
     return found
 
 
-def _score(rows: list[list[str]], delimiter: str, is_known: IsKnown | None) -> float:
+def _score(rows: list[list[str]], delimiter: str, quote: str, is_known: IsKnown | None) -> float:
     """How much the rows look like a table: even, wide, of cells that look like values."""
     if not rows:
         return 0.0
@@ -161,6 +163,9 @@ def _score(rows: list[list[str]], delimiter: str, is_known: IsKnown | None) -> f
     filled = sum(1 for cell in cells if cell.strip()) / len(cells)
     wide: float = (1 - 1 / width) ** 0.3
     score: float = even * even * wide * values * (0.5 + filled / 2) * _WEAK.get(delimiter, 1.0)
+    wrapped = sum(1 for cell in cells if len(cell) > 1 and cell[0] == cell[-1] == "'")
+    if quote != "'" and wrapped * 2 * width >= len(cells):
+        score *= _WRAPPED
     if is_known is not None:
         known = max(sum(1 for cell in row if is_known(cell.strip())) for row in rows[:50])
         score *= 1 + min(known, width) / width

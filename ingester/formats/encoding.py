@@ -30,6 +30,8 @@ _BOMS = (
 #: Above this share of NUL bytes a sample is not text of single bytes; a single one is the fault of its cell.
 _NUL_SHARE = 0.01
 _CHUNK_BYTES = 1 << 20
+#: What ISO-2022-JP turns to Japanese with; all of it is ASCII.
+_SHIFTED = re.compile(rb"\x1b\$[@B(]")
 #: Bytes beyond ASCII that a detector is shown, with what is around them.
 _SHOWN = 400
 _AROUND = 24
@@ -39,7 +41,9 @@ _WESTERN = "cp1252"
 _UNSURE = 0.034
 #: Less sure than this is no idea at all.
 _NO_IDEA = 0.01
-_USUAL = frozenset("ÄÖÜäöüßÀÂÉÈÊËÎÏÔÙÛÇàâéèêëîïôùûçœæŒÆÁÍÓÚÑáíóúñ¿¡ãõÃÕìòÅåØø€£°§“”„—…«»®©™½²³ªº") | {
+#: So few different characters tell nothing, if the West has them as well.
+_FEW = 4
+_USUAL = frozenset("ÄÖÜäöüßÀÂÉÈÊËÎÏÔÙÛÇàâéèêëîïôùûçœæŒÆÁÍÓÚÑáíóúñ¿¡ãõÃÕìòÅåØø€£°§“”„—…«»®©™½²ªº") | {
     *("\u00a0", "\u00b4", "\u2018", "\u2019", "\u2013")
 }
 
@@ -62,6 +66,8 @@ def tell_encoding(sample: bytes, whole: bool) -> Encoding:
             return Encoding(codec)
     if wide := _without_bom(sample):
         return wide
+    if _SHIFTED.search(sample):
+        return Encoding("iso2022_jp_3", guessed=True)
     try:
         codecs.getincrementaldecoder("utf-8")().decode(sample, final=whole)
     except UnicodeDecodeError as error:
@@ -186,7 +192,8 @@ def _detected(shown: bytes) -> str | None:
         codec = codecs.lookup(found["encoding"] or "").name
     except LookupError:
         return _WESTERN if _is_western(shown) else None
-    if found["confidence"] < _UNSURE and _is_western(shown):
+    is_unsure = found["confidence"] < _UNSURE or len(set(_HIGH.findall(shown))) <= _FEW
+    if is_unsure and _is_western(shown):
         return _WESTERN
     return None if codec in ("utf-8", "ascii") or found["confidence"] < _NO_IDEA else codec
 

@@ -80,7 +80,8 @@ def _filled(row: Sequence[str]) -> int:
 def _with_known(rows: Sequence[Sequence[str]], is_known: IsKnown) -> int | None:
     """The row with most known names, if they are no accident."""
     counts = [sum(map(is_known, {cell.strip() for cell in row if cell.strip()})) for row in rows[: _ABOVE + 1]]
-    best = max(range(len(counts)), key=lambda index: (counts[index], -index))
+    # The first that has about as many as any: below it are rows, even if one of them is the header once more.
+    best = next(index for index, count in enumerate(counts) if count * 2 >= max(counts))
     known, filled = counts[best], _filled(rows[best])
     return best if known and (known * 3 >= filled or known > 2) else None
 

@@ -24,7 +24,7 @@ _FOREIGN = (
 )
 _ZIP = b"PK\x03\x04"
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-_XML = re.compile(r"<(?:\?xml\b|!--|[A-Za-z_][\w.:-]*[\s/>])")
+_XML = re.compile(r"<(?:\?xml\b|!--|!DOCTYPE\b|[A-Za-z_][\w.:-]*[\s/>])")
 _ARRAY = re.compile(r"\[\s*(?:[{\[\]]|\Z)")
 _OBJECT = re.compile(r'\{\s*(?:["}]|\Z)')
 _LINES = (".jsonl", ".ndjson", ".ldjson")

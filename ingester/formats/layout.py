@@ -55,6 +55,8 @@ class Layout:
     footer: tuple[str, ...] = ()
     rewritten: Rewritten | None = None
     limits: Limits = DEFAULT_LIMITS
+    #: What stands above the header, a line each.
+    preamble: tuple[str, ...] = ()
     #: What the last line says, where the feed has a template for it; None if it is none like that.
     trailer: Claims | None = None
 
@@ -115,7 +117,9 @@ def lay_out(
         footer, end = _footer(descriptor, end, begin, delimiter, len(names), pinned)
     if len(names) > limits.columns:
         raise too_large(f"{len(names):,} columns; at most {limits.columns:,} are allowed")
-    return Layout(path, delimiter, names, begin, line, end, header_line, footer, rewritten, limits, trailer)
+    above = rows[: heading.data if heading.row is None else heading.row] if reads.header is None else []
+    preamble = tuple(" ".join(cell for cell in row.cells if cell.strip()) for row in above)
+    return Layout(path, delimiter, names, begin, line, end, header_line, footer, rewritten, limits, preamble, trailer)
 
 
 def _heading(rows: Sequence[_Row], reads: Reads, is_known: IsKnown | None) -> Heading:
@@ -237,7 +241,10 @@ def _footer(
     texts = [line.rstrip(b"\r\n").decode("utf-8", "replace") for _, line in lines]
     filled = [index for index, text in enumerate(texts) if text.strip()]
     if pinned is not None:
-        first = filled[-pinned] if pinned <= len(filled) else 0
+        if pinned > len(filled):
+            reason = f"it has fewer lines than the {pinned} that its feed says are below the rows"
+            raise UnreadableFile("unreadable_file", notice.message("unreadable_file", expected=reason))
+        first = filled[-pinned]
     else:
         first = _first_of_footer(texts, delimiter, width, closed=lines[-1][1][-1:] in (b"\r", b"\n"))
     if first == len(lines):

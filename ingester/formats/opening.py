@@ -170,6 +170,10 @@ def _transcriber(kind: Format) -> Transcriber:
             return sheet.transcribe
 
 
+#: The columns that a file of rejects has beside its own.
+_OF_REJECTS = frozenset({"_import", "_row", "_errors"})
+
+
 class _Text:
     """A file of delimited text."""
 
@@ -214,6 +218,11 @@ class _Text:
             is_known=self._is_known,
             limits=self._limits,
         )
+        if layout.names and _OF_REJECTS.issubset(layout.names):
+            # Our own report comes back; what made it safe for a spreadsheet was not in the file it is about.
+            layout = replace(layout, rewritten=replace(layout.rewritten or Rewritten(), guarded=True))
+        if layout.preamble:
+            remarks.append(Remark("preamble_skipped", str(len(layout.preamble)), "\n".join(layout.preamble)))
         if layout.footer:
             remarks.append(Remark("footer_skipped", str(len(layout.footer)), "\n".join(layout.footer)))
         found = Detected(

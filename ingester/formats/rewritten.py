@@ -14,6 +14,10 @@ from ingester.formats.plain import BROKEN, EMPTY, ESCAPE, ESCAPED_DELIMITER, SEP
 #: The substitute itself comes first where text is written, last where it is read.
 _READ = [(ESCAPE + code, character) for character, code in reversed(WRITTEN.items())]
 
+#: What a spreadsheet takes for a formula, apostrophes in front or not; after OWASP's page on CSV injection.
+FORMULA = "\\A'*[=+\\-@\\t\\r\\n\\x00\uff1d\uff0b\uff0d\uff20]"
+_GUARDED = "\\A'" + FORMULA.removeprefix("\\A")
+
 Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 
@@ -29,6 +33,8 @@ class Rewritten:
     quote: str = '"'
     delimiter: str = SEPARATOR
     escaped_delimiter: str = ""
+    #: Whether it was made safe for a spreadsheet, by apostrophes in front of what would be formulas.
+    guarded: bool = False
 
     def restore(self, table: pa.RecordBatch) -> tuple[pa.RecordBatch, dict[int, Mask]]:
         """The cells as they were, and which cells of which columns are typed."""
@@ -55,6 +61,8 @@ class Rewritten:
             column, mask = _unescaped(column, self.escaped_delimiter)
         if self.quote != '"' or self.delimiter != SEPARATOR:
             column = self._exchanged(column)
+        if self.guarded:
+            column = unguarded(column)
         return column, mask
 
     def _exchanged(self, column: pa.StringArray) -> pa.StringArray:
@@ -65,6 +73,12 @@ class Rewritten:
             for old, new in (('"', "\x1d"), (self.quote, '"'), ("\x1d", self.quote)):
                 column = pc.replace_substring(column, old, new)
         return column
+
+
+def unguarded(column: pa.StringArray) -> pa.StringArray:
+    """Without the apostrophe that reports put before what a spreadsheet would run."""
+    at = pc.match_substring_regex(column, _GUARDED)
+    return pc.if_else(at, pc.utf8_slice_codeunits(column, 1), column) if at.true_count else column
 
 
 def _unescaped(column: pa.StringArray, delimiter: str) -> tuple[pa.StringArray, Mask | None]:

@@ -13,9 +13,9 @@ import pyarrow.compute as pc
 
 from ingester.checks.cells import content, offsets
 from ingester.checks.fault import where_true
+from ingester.formats.rewritten import FORMULA
 
 _FULL_WIDTH = "\uff1d\uff0b\uff0d\uff20"
-_STARTS_FORMULA = "\\A'*[=+\\-@\\t\\r\\n\\x00" + _FULL_WIDTH + "]"
 _PLAIN_NUMBER = r"\A[+-][0-9]+([.,][0-9]+)*\z"
 
 #: Bytes with which a risky cell may begin; of most cells the first byte is all that need be seen.
@@ -34,16 +34,10 @@ def neutralised(cells: pa.StringArray) -> pa.StringArray:
         return cells
     # Of a column of phones all are plain: only what is left needs the other look.
     at = at[where_true(pc.invert(pc.match_substring_regex(cells.take(pa.array(at)), _PLAIN_NUMBER)))]
-    changed = at[where_true(pc.match_substring_regex(cells.take(pa.array(at)), _STARTS_FORMULA))] if at.size else at
+    changed = at[where_true(pc.match_substring_regex(cells.take(pa.array(at)), FORMULA))] if at.size else at
     if not changed.size:
         return cells
     mask = np.zeros(len(cells), np.bool_)
     mask[changed] = True
     quoted = pc.binary_join_element_wise(pa.scalar("'"), cells.take(pa.array(changed)), "")
     return pc.replace_with_mask(cells, pa.array(mask), quoted)
-
-
-def restored(cells: pa.Array) -> pa.Array:
-    """The inverse of `neutralised`."""
-    treated = pc.match_substring_regex(cells, "\\A'" + _STARTS_FORMULA.removeprefix("\\A"))
-    return pc.if_else(treated, pc.utf8_slice_codeunits(cells, 1), cells)

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ingester.checks.compile import UNSETTLED, CompiledEntity, Finding, Undecided, compiled
 from ingester.checks.fault import present
@@ -218,7 +219,12 @@ class _Task:
         found = dict.fromkeys(self._styled, Evidence())
         for each in self.reader.map(self._look):
             found = {key: found[key] + evidence for key, evidence in each.items()}
-        return {key: evidence.style(pinned[key]) for key, evidence in found.items()}
+        styles = {key: evidence.style(pinned[key]) for key, evidence in found.items()}
+        signs = {each.decimal for each in styles.values()}
+        if "," in signs and "." not in signs:
+            # The file has decimal commas: nobody knows what the points of its other columns are.
+            return {key: replace(each, doubtful=not each.decimal) for key, each in styles.items()}
+        return styles
 
 
 #: Rows that make a block worth a guess.
@@ -257,7 +263,8 @@ def _pass(
     reader, entity, cells, fields = task.reader, task.entity, task.cells, task.fields
     for remark in task.opened.remarks:
         notices.add_to_file(remark.code, expected=remark.expected, value=remark.value)
-    usable = _report_columns(task.columns, entity, notices, partial=task.partial)
+    is_sheet = task.opened.detected.sheet is not None
+    usable = _report_columns(task.columns, entity, notices, partial=task.partial, is_sheet=is_sheet)
     provided = set(fields.values())
     spilled_as = tuple(dict.fromkeys(field.column for field in entity.fields if field.name in provided))
     distinct = _distinct(entity, spilled_as)
@@ -267,6 +274,7 @@ def _pass(
     wrong_width = Kind("wrong_cell_count", (), notice.message("wrong_cell_count", expected=str(len(reader.header))))
     if task.opened.detected.format == Format.JSONL:
         wrong_width = Kind("invalid_record", (), notice.message("invalid_record"))
+    repeated = Kind("repeated_header", (), notice.message("repeated_header"))
     broken = Kind("broken_quotes", (), notice.message("broken_quotes"))
 
     def check(block: Block) -> _CheckedBlock:
@@ -281,6 +289,8 @@ def _pass(
         if not is_settled and any(each.code in UNSETTLED for each in checked.findings):
             raise _UnsettledError(block)
         found = _kinds(checked.findings, numbers)
+        if (again := _repeats(block, reader.header)).size:
+            found.append((repeated, numbers[again]))
         cut = block.ragged.column("cells").to_numpy() == 0
         found += [(broken, ragged[cut]), (wrong_width, ragged[~cut])]
         typed = {name: checked.columns[name] for name in spilled_as}
@@ -317,6 +327,17 @@ def _pass(
 
 #: Words that the notice about them names.
 _NAMED = 5
+
+
+def _repeats(block: Block, header: Sequence[str]) -> npt.NDArray[np.int64]:
+    """The rows that are the header once more, as where several exports were put into one file."""
+    at = np.arange(block.table.num_rows)
+    for name, column in zip(header, block.table.columns, strict=True):
+        if not at.size or not name:
+            return at[:0]
+        cells = column if at.size == len(column) else column.take(pa.array(at))
+        at = at[pc.equal(cells, name).to_numpy(zero_copy_only=False)]
+    return at
 
 
 def _kinds(findings: list[Finding], numbers: npt.NDArray[np.int64]) -> _Found:
@@ -369,8 +390,13 @@ def _distinct(entity: Entity, spilled: Sequence[str]) -> list[tuple[str, ...]]:
     return [group for group in groups if set(group) <= set(spilled)]
 
 
-def _report_columns(columns: tuple[ColumnMatch, ...], entity: Entity, notices: Notices, *, partial: bool) -> bool:
-    """Notices about the header; False where they make every row wrong."""
+def _report_columns(
+    columns: tuple[ColumnMatch, ...], entity: Entity, notices: Notices, *, partial: bool, is_sheet: bool
+) -> bool:
+    """Notices about the header; False where they make every row wrong.
+
+    A sheet has columns as far as there are cells; the last column of text may be nothing but a delimiter too many.
+    """
     if not columns:
         return True  # a document without records
     found = [match.field for match in columns if match.field is not None]
@@ -394,6 +420,6 @@ def _report_columns(columns: tuple[ColumnMatch, ...], entity: Entity, notices: N
             notices.add_to_file("similar_column", (match.field or "",), expected=said, value=match.column)
         elif match.field is None and match.column:
             notices.add_to_file("unknown_column", (), expected=f"'{match.column}'", value=match.column)
-        elif match.field is None and match.position < last:
+        elif match.field is None and (is_sheet or match.position < last):
             notices.add_to_file("unnamed_column", (), expected=str(match.position + 1))
     return not twice and not missing

@@ -21,6 +21,7 @@ _MARGIN = 0.06
 #: Shorter names are too often like one another.
 _SHORTEST = 5
 _DIGITS = re.compile(r"\d+")
+_WORD = re.compile(r"[^\W_]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +136,23 @@ def _completed(
     ]
 
 
+def _words(name: str) -> list[str]:
+    return _WORD.findall(name.casefold())
+
+
+def _is_mistyped(words: Sequence[str], meant: Sequence[str]) -> bool:
+    """Whether each word is the other or a slip of the fingers away from it: `net_price` is not `set_price`.
+
+    Short words and those that begin otherwise are other words.
+    """
+    if len(words) != len(meant):
+        return "".join(words) == "".join(meant)
+    return all(
+        one == other or (min(len(one), len(other)) >= _SHORTEST and one[0] == other[0])
+        for one, other in zip(words, meant, strict=True)
+    )
+
+
 def _likely(column: str, entity: Entity) -> tuple[str, float] | None:
     scores = sorted(_scores(column, entity), reverse=True)
     if not scores or scores[0][0] < _LIKE or (len(scores) > 1 and scores[1][0] > scores[0][0] - _MARGIN):
@@ -147,14 +165,14 @@ def _scores(column: str, entity: Entity) -> Iterator[tuple[float, str]]:
     """How like a column's name is to each field's; one with other digits is never like it: `phone2` is not `phone1`."""
     from rapidfuzz.distance import OSA  # only files with unknown columns need it
 
-    name, digits = letters(column), _DIGITS.findall(column)
+    name, digits, words = letters(column), _DIGITS.findall(column), _words(column)
     for field in entity.fields:
         if field.is_family:
             continue
         alike = [
             OSA.normalized_similarity(name, letters(each))
             for each in (field.name, *field.aliases)
-            if _DIGITS.findall(each) == digits
+            if _DIGITS.findall(each) == digits and _is_mistyped(words, _words(each))
         ]
         if alike:
             yield max(alike), field.name

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
-from ingester.outbox.neutral import restored
+from ingester.formats.rewritten import unguarded as restored
 from tests.examples import examples
 from tests.integration.engine.harness import Engine
 from tests.postgres import Postgres

@@ -10,8 +10,9 @@ import pyarrow as pa
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from ingester.formats.rewritten import unguarded as restored
 from ingester.outbox import name as outbox_name
-from ingester.outbox.neutral import neutralised, restored
+from ingester.outbox.neutral import neutralised
 from ingester.outbox.sheet import csv_lines
 from tests.examples import examples
 

@@ -133,6 +133,7 @@ def test_json_comes_back(table: Table, indent: int | None, ascii_only: bool) -> 
     assert [row[:3] for row in rows(target)] == [row[:3] for row in expected]
 
 
+@settings(max_examples=15)
 @given(tables)
 def test_parquet_comes_back(table: Table) -> None:
     source, target = folder() / "rows.parquet", folder() / "parquet.plain"
@@ -194,7 +195,7 @@ def sample_parquet(path: Path) -> None:
     [
         (sample_json, json_rows.transcribe, 400),
         (sample_xml, xml_rows.transcribe, 400),
-        (sample_parquet, parquet.transcribe, 60),
+        (sample_parquet, parquet.transcribe, 25),
         (lambda path: by_openpyxl(path, SAMPLE), sheet.transcribe, 60),
     ],
     ids=["json", "xml", "parquet", "sheet"],

@@ -94,3 +94,26 @@ def test_a_family_takes_every_column_of_its_prefix_that_no_other_field_takes(
     (match,) = match_columns([column], FAMILIES)
     assert (match.field, match.member) == (field, member)
     assert (match.matched_by == "family") is (member is not None)
+
+
+@pytest.mark.parametrize(
+    ("column", "field"),
+    [
+        ("custmer_name", "customer_name"),
+        ("Customer Nmae", None),
+        ("start_tile", None),
+        ("set_price", None),
+        ("willing_city", None),
+        ("biling_city", "billing_city"),
+        ("customer_name_2", None),
+        ("customr_id", None),
+    ],
+)
+def test_a_name_is_taken_for_another_only_where_a_finger_slipped(column: str, field: str | None) -> None:
+    fields = ("customer_id", "customer_name", "start_time", "net_price", "billing_city")
+    entity = Entity(
+        catalogue="s", name="e", fields=tuple(Field(name=each) for each in fields), primary_key=("customer_id",)
+    )
+    (match,) = match_columns([column], entity)
+    assert (match.field, match.matched_by) == (field, None if field is None else "likeness")
+    assert (match.score is None) == (field is None)

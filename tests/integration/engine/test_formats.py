@@ -205,3 +205,15 @@ def test_what_is_over_a_limit_is_quarantined_with_the_reason(engine: Engine) -> 
     engine.limits = Limits(columns=5)
     found = engine.take("sales.json", as_json())
     assert (found.status["status"], found.status["reason"]) == ("failed", "too_large")
+
+
+def test_a_row_that_repeats_the_header_is_refused(engine: Engine) -> None:
+    found = engine.take("sales.csv", "external_id,customer\nA,x\nexternal_id,customer\nB,y\n")
+    assert [(line["row"], line["code"]) for line in found.errors] == [("2", "repeated_header")]
+    assert found.stats["created_count"] == 2
+
+
+def test_a_point_in_a_column_of_decimal_commas_groups(engine: Engine) -> None:
+    found = engine.take("sales.csv", "external_id;amount\nA;12,50\nB;1.500\nC;7,5\n")
+    assert found.status["columns"][1]["style"] == {"decimal": ","}
+    assert sorted(str(row["amount"]) for row in engine.rows("sale")) == ["12.5", "1500", "7.5"]

@@ -380,3 +380,44 @@ def test_a_file_without_rows_has_a_trailer_all_the_same(tmp_path: Path) -> None:
     found = opened(tmp_path, "id,name\nEND,0\n", trailer="END,{rows}")
     assert found.layout.trailer is not None
     assert rows(found) == [["id", "name"]]
+
+
+@pytest.mark.parametrize(
+    "data",
+    ["'id','t','u'\n'1','a','x'\n'2','it''s','y'\n", "id;t;u\n1;'00123';'x'\n2;'004';'y'\n"],
+)
+def test_a_column_in_apostrophes_is_quoted(tmp_path: Path, data: str) -> None:
+    found = opened(tmp_path, data)
+    assert found.detected.quote == "'"
+    assert all("'" not in cell.replace("it's", "") for row in rows(found) for cell in row)
+
+
+def test_a_row_like_the_header_further_down_is_not_the_header(tmp_path: Path) -> None:
+    data = "ident,t,u\n" + "1,a,b\n" * 30 + "id,t,u\n9,c,d\n"
+    found = opened(tmp_path, data, is_known=lambda text: text in ("id", "t", "u"))
+    assert (found.detected.header_row, len(rows(found))) == (1, 33)
+
+
+def test_lines_above_the_header_are_told(tmp_path: Path) -> None:
+    found = opened(tmp_path, "Customers of May\n\nid,name,amount\n1,Bob,3.5\n2,Al,4\n")
+    assert [(each.code, each.value) for each in found.remarks] == [("preamble_skipped", "Customers of May")]
+
+
+def test_a_file_of_rejects_is_read_as_it_was_sent(tmp_path: Path) -> None:
+    data = "id,t,_import,_row,_errors\n1,'=1+1,x,1,y\n2,'+49 170 1,x,2,y\n3,'kept,x,3,y\n4,''@a,x,4,y\n"
+    assert [row[1] for row in rows(opened(tmp_path, data))[1:]] == ["=1+1", "+49 170 1", "'kept", "'@a"]
+
+
+@pytest.mark.parametrize("text", ["don\u2019t", "O\u2019Neil \u2013 \u201cx\u201d", "café", "Zoë", "5 €"])
+def test_a_few_western_characters_are_western(tmp_path: Path, text: str) -> None:
+    found = opened(tmp_path, f"id,t\n1,{text}\n2,plain\n".encode("cp1252"))
+    assert (found.detected.encoding, rows(found)[1]) == ("cp1252", ["1", text])
+
+
+def test_japanese_that_is_all_ascii_is_japanese(tmp_path: Path) -> None:
+    assert rows(opened(tmp_path, "id,t\n1,東京\n".encode("iso2022_jp")))[1] == ["1", "東京"]
+
+
+def test_a_footer_of_more_lines_than_there_are_refuses_the_file(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableFile, match="fewer lines than the 99"):
+        opened(tmp_path, "id,t\n1,a\n", footer=99)
