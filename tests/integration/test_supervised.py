@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import socket
 import sqlite3
 import time
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import openpyxl
 import paramiko
 import pytest
 
@@ -141,6 +143,15 @@ def test_the_roles_start_together_on_an_empty_database_and_each_does_its_part(
         client.put(str(territories), "/inbox/territories.csv")
     assert tenant.wait("territories.csv").status["outcome"] == "accepted"
     assert "scheduler_leads" in roles[Role.SCHEDULER].log
+
+    # Workbooks are read by a process of their own, under the same confinement.
+    book = openpyxl.Workbook()
+    for row in csv.reader(territories.open(newline="")):
+        book.active.append(row)
+    book.save(tmp_path / "territories.xlsx")
+    with tenant.connect() as client:
+        client.put(str(tmp_path / "territories.xlsx"), "/inbox/territories.xlsx")
+    assert tenant.wait("territories.xlsx").stats["skipped_count"] == 500
 
     (tenant.inbox / "customers.csv").write_bytes(b"")
     assert tenant.wait("customers.csv").status["reason"] == "empty_file", "the watcher found it"
