@@ -75,6 +75,11 @@ class Evidence:
         )
 
     @property
+    def is_of_numbers(self) -> bool:
+        """Whether it is about numbers, not dates."""
+        return not self.standard.any()
+
+    @property
     def is_standard(self) -> bool:
         """Whether nearly all cells that tell anything are written as the standard has it."""
         point, comma = self.decimals.tolist()

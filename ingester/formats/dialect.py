@@ -113,7 +113,9 @@ def _escape(body: str, delimiter: str, quote: str) -> str | None:
     if not quote or f"\\{quote}" not in body:
         return None
     d, q = re.escape(delimiter[-1]), re.escape(quote)
-    bare = re.findall(rf"(?<![^\r\n{d}])[^{q}{d}\r\n]++(?<=\\){q}", body)
+    # A delimiter inside a quoted cell begins no bare one.
+    outside = re.sub(rf"(?<![^\r\n{d}]){q}(?:[^{q}]++|{q}{q})*+{q}(?=[\r\n{d}]|\Z)", quote * 2, body)
+    bare = re.findall(rf"(?<![^\r\n{d}])[^{q}{d}\r\n]++(?<=\\){q}", outside)
     with_it, without = (_breaks(body, delimiter, quote, escaped) for escaped in (r"\\(?s:.)", "(?!)"))
     return "\\" if with_it < without + len(bare) else None
 

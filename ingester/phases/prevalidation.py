@@ -223,7 +223,10 @@ class _Task:
         signs = {each.decimal for each in styles.values()}
         if "," in signs and "." not in signs:
             # The file has decimal commas: nobody knows what the points of its other columns are.
-            return {key: replace(each, doubtful=not each.decimal) for key, each in styles.items()}
+            return {
+                key: replace(each, doubtful=not each.decimal) if found[key].is_of_numbers else each
+                for key, each in styles.items()
+            }
         return styles
 
 

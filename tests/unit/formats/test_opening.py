@@ -421,3 +421,8 @@ def test_japanese_that_is_all_ascii_is_japanese(tmp_path: Path) -> None:
 def test_a_footer_of_more_lines_than_there_are_refuses_the_file(tmp_path: Path) -> None:
     with pytest.raises(UnreadableFile, match="fewer lines than the 99"):
         opened(tmp_path, "id,t\n1,a\n", footer=99)
+
+
+def test_a_backslash_at_the_end_of_a_quoted_cell_is_a_letter(tmp_path: Path) -> None:
+    data = 'k,a,b\n1,"x,\\",y\n2,"""q""",z\n3,p,r\n'
+    assert rows(opened(tmp_path, data))[1:] == [["1", "x,\\", "y"], ["2", '"q"', "z"], ["3", "p", "r"]]
