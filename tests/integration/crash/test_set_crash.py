@@ -24,12 +24,10 @@ ARCHIVE = zipped(FILES)
     ("point", "at_pass", "victim"),
     [
         *((point, 1, "service") for point in fault.POINTS if point.startswith("set.")),
-        # Where a service lives on, it finds out in a quarter of a minute that a set has ended.
-        *((point, 1, "process") for point in fault.POINTS if point.startswith("set.")),
-        *((point, 1, "process") for point in ("claim.committed", "merge.committed", "outbox.published")),
+        *((point, 1, "process") for point in ("set.placed", "merge.committed")),
         # Of the archive alone: its files are not moved.
-        *((point, 1, "service") for point in ("archive.moved", "ledger.completed")),
-        *((point, 2, "service") for point in ("claim.committed", "merge.committed", "ledger.completed")),
+        ("archive.moved", 1, "service"),
+        ("ledger.completed", 2, "service"),
     ],
 )
 def test_an_archive_s_files_are_imported_once_whenever_somebody_dies(
