@@ -146,7 +146,7 @@ def test_the_roles_start_together_on_an_empty_database_and_each_does_its_part(
 
     # Workbooks are read by a process of their own, under the same confinement.
     book = openpyxl.Workbook()
-    for row in csv.reader(territories.open(newline="")):
+    for row in csv.reader(territories.read_text(encoding="utf-8").splitlines()):
         book.active.append(row)
     book.save(tmp_path / "territories.xlsx")
     with tenant.connect() as client:
