@@ -32,19 +32,13 @@ from ingester.queue import Claim
 from ingester.routing import Router
 from ingester.store.database import now
 from ingester.store.ledger import Ledger, ShortIdTaken
-from ingester.store.ledger_tables import Drop, Import
+from ingester.store.ledger_tables import ROUTED, Drop, Import
 from ingester.store.tenant import Tenants
 
 log = structlog.get_logger()
 
 #: Files synced at once: a filesystem writes its journal once for all of them.
 _SYNCING = 16
-#: The words of a feed, or of a folder, that hold for all that an archive brings.
-_WORDS = (
-    *("feed", "source", "action", "dry_run", "duplicate_handling", "empty_erases", "removal_guard_percent"),
-    *("on_repeated", "on_renamed", "on_revised", "on_hold", "settle_seconds", "priority", "time_limit_seconds"),
-    *("reads", "catalogue", "entity", "rank", "ancestors"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +188,7 @@ class Expansion:
             approved=list(job.approved),
             due_at=at,
             created_at=job.created_at,
-            **{word: getattr(job, word) for word in _WORDS},
+            **{word: getattr(job, word) for word in ROUTED},
         )
 
     def _drop(self, archived: Drop, member: Import, unpacked: _Unpacked) -> Drop:

@@ -8,7 +8,9 @@ whoever looks next finds it out again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
 from ingester import consequence, fault
-from ingester.directory import DataDirectory
+from ingester.directory import DataDirectory, sync_file
 from ingester.domain import notice
 from ingester.domain.errors import TransientError
 from ingester.domain.status import Outcome, Status
@@ -28,13 +30,15 @@ from ingester.outbox import publish, status
 from ingester.store import totals
 from ingester.store.database import now
 from ingester.store.ledger import Ledger, ShortIdTaken, put_off
-from ingester.store.ledger_tables import Attempt, Drop, Import
+from ingester.store.ledger_tables import ROUTED, Attempt, Drop, Import
 
 log = structlog.get_logger()
 
 _UNFINISHED = tuple(status for status in Status if not status.ended)
 #: How often the status file of a set is written while its files run, more or less.
 _TOLD = 50
+#: How the names of status files end that are not shown yet.
+_STAGED = ".set"
 _REPORTS = {"errors": outbox_name.errors, "rejects": outbox_name.rejects}
 _STATS = (
     *("total_rows", "valid_rows", "error_rows", "duplicate_rows"),
@@ -86,13 +90,7 @@ class FileSets:
 
     def go_on_as(self, job: Import) -> bool:
         """Let a claimed archive go on as the one file that it is, by its route now. False if the claim is lost."""
-        route = job.model_dump(
-            include={
-                *("feed", "source", "action", "dry_run", "duplicate_handling", "empty_erases", "removal_guard_percent"),
-                *("on_repeated", "on_renamed", "on_revised", "on_hold", "settle_seconds", "priority"),
-                *("time_limit_seconds", "reads", "catalogue", "entity", "rank", "ancestors", "due_at", "opens"),
-            }
-        )
+        route = job.model_dump(include={*ROUTED, "due_at", "opens"})
         with self._ledger.writing() as session:
             if not _let_go(session, job, status=Status.QUEUED, **route):
                 return False
@@ -112,7 +110,9 @@ class FileSets:
                 log.warning("set_not_closed_yet", import_id=member.run_id, error=str(error))
 
     def close_all(self) -> None:
-        """End every set whose files have ended, and nobody did."""
+        """End every set whose files have ended, and nobody did; show the ends that nobody could show any more."""
+        for staged in self._directory.work.glob(f"*{_STAGED}"):
+            self._show(staged)
         for run_id in self._open():
             try:
                 self.close(run_id)
@@ -146,12 +146,36 @@ class FileSets:
             if job.status is not was:
                 totals.add(session, totals.of_end(job.tenant, job.status, job.outcome))
                 consequence.follow(session, job.id)
-            # Before the commit: a crash after it would leave nobody who knows that this was not told.
-            self._put(job, drop, members)
-            fault.point("set.published")
+            staged = self._staged(job, drop, members)
+            fault.point("set.staged")
+        fault.point("set.ended")
+        self._show(staged)
         if job.status is not was:
             log.info("set_ended", import_id=job.id, tenant=job.tenant, status=job.status.value, outcome=job.outcome)
         return True
+
+    def _staged(self, job: Import, drop: Drop, members: Sequence[tuple[Drop, Import]]) -> Path:
+        """Write what is to be shown once the end is committed, so that a crash in between loses no word of it."""
+        staged = self._directory.work / f"{job.id}.{secrets.token_hex(4)}{_STAGED}"
+        staged.write_bytes(status.encode(status.document(job, drop, self._report(job, members))))
+        sync_file(staged)
+        return staged
+
+    def _show(self, staged: Path) -> None:
+        """Put a staged status file in its place if the set has ended so; nobody changes that meanwhile."""
+        with self._ledger.noting() as session:
+            try:
+                said = json.loads(staged.read_bytes())
+            except FileNotFoundError:
+                return  # somebody else has shown it
+            except ValueError:
+                said = {}  # half written when its writer died
+            found = _set(session, said.get("id", ""))
+            outbox = None if found is None else self._directory.tenant(found[0].tenant).outbox
+            if found is not None and outbox is not None and outbox.is_dir() and _is_as(found[0], said):
+                staged.rename(outbox / outbox_name.status(found[1].name, found[0].short_id))
+            else:
+                staged.unlink(missing_ok=True)
 
     def _tell_progress(self, run_id: str) -> None:
         """Show how far a set is, not at every file of a large one."""
@@ -243,6 +267,13 @@ def _set(session: Session, run_id: str) -> tuple[Import, Drop] | None:
         .where(Import.id == run_id, Import.run_id == run_id)
     )
     return session.exec(statement).first()
+
+
+def _is_as(job: Import, said: Mapping[str, Any]) -> bool:
+    """Whether a set is as a status document has it."""
+    outcome = None if job.outcome is None else job.outcome.value
+    is_now = (job.status.value, outcome, status.moment(job.completed_at))
+    return job.status.ended and is_now == (said["status"], said["outcome"], said["completed_at"])
 
 
 def _members(session: Session, run_id: str) -> list[tuple[Drop, Import]]:

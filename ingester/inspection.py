@@ -19,7 +19,7 @@ from ingester.domain.errors import UnreadableFile
 from ingester.domain.limits import Limits
 from ingester.domain.reads import Reads
 from ingester.formats.delimited import DelimitedReader
-from ingester.formats.encoding import NotUtf8, tell_late
+from ingester.formats.encoding import NotUtf8
 from ingester.formats.opening import Opened, open_drop
 from ingester.formats.selection import Selection
 from ingester.outbox.sheet import csv_lines
@@ -60,12 +60,13 @@ def inspect(
     """Read a whole file; with `table` it is written there as UTF-8 with commas, a row as many cells as it has."""
     found = Inspected(name)
     try:
+        opened = open_drop(path, name, workspace, reads=reads, limits=limits)
         try:
-            _inspect(found, open_drop(path, name, workspace, reads=reads, limits=limits), table)
+            _inspect(found, opened, table)
         except NotUtf8 as error:
-            inner = _only_unpacked(path, workspace)
-            late = tell_late(inner, error.offset)
-            again = workspace / "again"
+            if reads.encoding is not None:
+                raise
+            late, again = opened.late(error), workspace / "again"
             again.mkdir()
             _inspect(found, open_drop(path, name, again, reads=reads, limits=limits, late=late), table)
     except UnreadableFile as error:
@@ -73,11 +74,6 @@ def inspect(
         if table is not None:
             table.unlink(missing_ok=True)
     return found
-
-
-def _only_unpacked(path: Path, workspace: Path) -> Path:
-    """The innermost file, as it was unpacked."""
-    return max(workspace.glob("unpacked.*"), default=path)
 
 
 def _inspect(found: Inspected, opened: Opened, table: Path | None) -> None:

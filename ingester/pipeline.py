@@ -25,7 +25,7 @@ from ingester.domain.limits import DEFAULT_LIMITS, Limits
 from ingester.domain.phase import PhaseName, PhaseRecord
 from ingester.domain.reads import Reads
 from ingester.domain.status import Action, Outcome, Status
-from ingester.formats.encoding import Encoding, NotUtf8, tell_late
+from ingester.formats.encoding import Encoding, NotUtf8
 from ingester.formats.opening import open_drop
 from ingester.formats.pgp import Keyring
 from ingester.outbox import name as outbox_name
@@ -201,7 +201,9 @@ class _Attempt:
             self._prevalidate(entity)
         except NotUtf8 as error:
             # So far down that the sample did not show it: once more, as what it is.
-            late = self._late_encoding(error)
+            if self._reads.encoding is not None:
+                raise
+            late = self._opened.late(error)
             self._workspace = self._workspace / "again"
             self._workspace.mkdir()
             self.notices, self.verdict = Notices(self._workspace), Verdict()
@@ -209,11 +211,6 @@ class _Attempt:
         self._judge()
         self.passed(self._checked.record)
         return self._checked.rows
-
-    def _late_encoding(self, error: NotUtf8) -> Encoding:
-        if self._opened.layout.rewritten is not None or self._reads.encoding is not None:
-            raise error
-        return tell_late(self._opened.layout.path, error.offset)
 
     def _judge(self) -> None:
         """Raise Held if the file has not what was said of it. One whose rows are all refused is told that instead."""

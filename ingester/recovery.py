@@ -58,6 +58,8 @@ def reconcile(ledger: Ledger, store: DataStore, directory: DataDirectory) -> Non
     requeued = Queue(ledger).recover(everything=True)
     if requeued:
         log.info("imports_requeued", imports=len(requeued))
+    # Before the leftovers go: what was to be shown of archives is among them.
+    FileSets(ledger, directory).close_all()
     kept = {directory.root / outcome.workspace for outcome in store.unpublished()}
     for leftover in directory.work.iterdir():
         if leftover.is_file():
@@ -66,7 +68,6 @@ def reconcile(ledger: Ledger, store: DataStore, directory: DataDirectory) -> Non
             shutil.rmtree(leftover)
     # A service that ended well has told everything; after a crash the last word may be missing.
     stopped = ledger.stopped(_STOPPED_LOOKED_AT) if directory.announcement.exists() else ()
-    FileSets(ledger, directory).close_all()
     for job, drop in [*ledger.waiting(), *stopped]:
         if job.is_set:
             continue

@@ -32,7 +32,7 @@ from ingester.directory import DataDirectory
 from ingester.domain import duration, notice
 from ingester.domain.claim import Claims
 from ingester.domain.errors import Held, IngesterError, TransientError, UnreadableFile
-from ingester.domain.limits import Limits
+from ingester.domain.limits import DEFAULT_LIMITS, Limits
 from ingester.domain.status import Outcome, RepeatHandling, Status
 from ingester.expansion import Expansion
 from ingester.fileset import FileSets
@@ -78,7 +78,7 @@ class Worker:
         rules: RuleSet,
         directory: DataDirectory,
         settings: WorkerSettings,
-        limits: Limits | None = None,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self.name = worker_name()
         self._ledger = ledger
@@ -86,12 +86,12 @@ class Worker:
         self._bell = Bell(directory, ledger)
         self._store = store
         self._rules = rules
-        self._expansion = Expansion(ledger, Router(rules), directory, limits or Limits())
+        self._expansion = Expansion(ledger, Router(rules), directory, limits)
         self._sets = FileSets(ledger, directory)
         self._own_rules: dict[str, RuleSet] = {}
         self._directory = directory
         self._settings = settings
-        self._limits = limits or Limits()
+        self._limits = limits
         self._stopping = threading.Event()
 
     def stop(self) -> None:

@@ -22,9 +22,6 @@ from ingester.ruleset.model import FieldType
 #: So many times as many cells of one way of writing make the others mistakes.
 _MANY = 4
 
-#: The same where a part of the column has to stand for all of it.
-_CLEARLY = 10
-
 Counts = npt.NDArray[np.int64]
 
 _NUMBERS = frozenset({FieldType.INTEGER, FieldType.NUMBER})
@@ -78,14 +75,6 @@ class Evidence:
     def is_of_numbers(self) -> bool:
         """Whether it is about numbers, not dates."""
         return not self.standard.any()
-
-    @property
-    def is_standard(self) -> bool:
-        """Whether nearly all cells that tell anything are written as the standard has it."""
-        point, comma = self.decimals.tolist()
-        standard, others = self.standard.tolist()
-        is_clear = point > _CLEARLY * comma or not (comma or self.whole.any() or self.odd)
-        return is_clear and self.odd * _CLEARLY <= point and (standard > _CLEARLY * others or not others)
 
     def style(self, pinned: Style) -> Style:
         """How the column is read: as it was pinned, else as its own cells tell."""

@@ -22,6 +22,7 @@ from ingester.domain import notice
 from ingester.domain.errors import UnreadableFile
 from ingester.domain.limits import DEFAULT_LIMITS, Limits
 from ingester.domain.name import is_unfinished
+from ingester.domain.reads import Format
 
 _LOCAL, _CENTRAL, _END, _END64, _LOCATOR = b"PK\3\4", b"PK\1\2", b"PK\5\6", b"PK\6\6", b"PK\6\7"
 _LOCAL_HEADER = struct.Struct("<4s5H3I2H")
@@ -104,15 +105,32 @@ class _Entry:
 
 def is_archive(path: Path, limits: Limits = DEFAULT_LIMITS) -> bool:
     """Whether a file is a zip of files, and not a workbook or another document, which are zips as well."""
+    try:
+        names = _names(path, limits)
+    except UnreadableFile:
+        return True  # whoever opens it hears why it cannot be
+    return names is not None and names.isdisjoint(_DOCUMENT_MARKS)
+
+
+def workbook_of(path: Path, limits: Limits = DEFAULT_LIMITS) -> Format | None:
+    """Which kind of workbook a zip is, if any."""
+    try:
+        names = _names(path, limits)
+    except UnreadableFile:
+        names = None
+    if names is None or names.isdisjoint(_DOCUMENT_MARKS):
+        return None
+    if b"mimetype" in names:
+        return Format.ODS if b"content.xml" in names else None
+    return Format.XLSX if any(name.startswith(b"xl/") for name in names) else None
+
+
+def _names(path: Path, limits: Limits) -> frozenset[bytes] | None:
+    """What the entries of a zip are called; None of any other file. Raises UnreadableFile."""
     with path.open("rb") as file:
-        head = file.read(len(_LOCAL))
-        if head not in (_LOCAL, _END):
-            return False
-        try:
-            entries, _ = _directory(file, limits)
-        except UnreadableFile:
-            return True  # whoever opens it hears why it cannot be
-    return not any(entry.raw_name in _DOCUMENT_MARKS for entry in entries)
+        if file.read(len(_LOCAL)) not in (_LOCAL, _END):
+            return None
+        return frozenset(entry.raw_name for entry in _directory(file, limits)[0])
 
 
 def members(path: Path, limits: Limits) -> list[Member]:
@@ -134,13 +152,6 @@ def members(path: Path, limits: Limits) -> list[Member]:
         taken.add(name.casefold())
         found.append(Member(name, entry.size, entry.index, entry.packed, entry.method, entry.crc, start))
     return found
-
-
-def extract(path: Path, member: Member, target: Path, limits: Limits) -> None:
-    """Write one member's bytes to `target`, which whoever asked syncs; useless where it raises UnreadableFile."""
-    with target.open("wb") as out:
-        for block in read(path, member, limits):
-            out.write(block)
 
 
 def allowance(packed: int, limits: Limits) -> int:

@@ -20,7 +20,6 @@ from ingester.domain.errors import UnreadableFile
 from ingester.domain.limits import Limits
 from ingester.domain.name import CONTAINER_SUFFIXES
 from ingester.formats import archive, pgp
-from ingester.formats.identify import workbook_of
 from ingester.formats.pgp import Keyring
 from ingester.formats.plain import too_large
 
@@ -93,11 +92,11 @@ def stripped(name: str) -> str:
 
 
 def _kind(path: Path, name: str) -> str | None:
-    """What a file is packed in; a workbook, which is a zip as well, is packed in nothing."""
+    """What a file is packed in; a document that is a zip as well is packed in nothing."""
     with path.open("rb") as file:
         head = file.read(pgp.FIRST_BYTES)
     kind = next((kind for start, kind in _SIGNATURES if head.startswith(start)), None)
-    if kind == "zip" and not (archive.is_archive(path) and workbook_of(path) is None):
+    if kind == "zip" and not archive.is_archive(path):
         return None
     if kind is None and head and pgp.is_pgp(head, name):
         return "pgp"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import zipfile
 from pathlib import Path
 
 from ingester.domain import notice
 from ingester.domain.errors import UnreadableFile
 from ingester.domain.reads import Format, Reads
+from ingester.formats.archive import workbook_of
 
 #: How files begin that are nothing we read; https://en.wikipedia.org/wiki/List_of_file_signatures
 _FOREIGN = (
@@ -46,20 +46,6 @@ def identify(path: Path, name: str, sample: bytes, reads: Reads) -> Format:
     if found is Format.CSV or {wanted, found} == lines:
         return wanted  # any text may be of fixed width, or what its own reader will refuse
     raise _refused(f"its feed says {wanted.value}, and it is {found.value}")
-
-
-def workbook_of(path: Path) -> Format | None:
-    """Which kind of workbook a zip archive is, if any."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = set(archive.namelist())
-            if "[Content_Types].xml" in names and any(name.startswith("xl/") for name in names):
-                return Format.XLSX
-            if "mimetype" in names and "content.xml" in names:
-                return Format.ODS
-    except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError):
-        pass
-    return None
 
 
 def _found(path: Path, name: str, sample: bytes) -> Format:

@@ -24,9 +24,11 @@ from ingester.formats.encoding import (
     WIDE,
     Encoding,
     NoEncoding,
+    NotUtf8,
     decoded,
     has_mark,
     tell_encoding,
+    tell_late,
 )
 from ingester.formats.heading import IsKnown
 from ingester.formats.identify import identify
@@ -79,6 +81,12 @@ class Opened:
     layout: Layout
     detected: Detected
     remarks: tuple[Remark, ...] = field(default=())
+
+    def late(self, error: NotUtf8) -> Encoding:
+        """Its encoding, told from where reading it found out that it is not UTF-8. Raises UnreadableFile."""
+        if self.layout.rewritten is not None:
+            raise error
+        return tell_late(self.layout.path, error.offset)
 
     @property
     def named(self) -> bool:

@@ -5,7 +5,8 @@ hand; only spilling is done here, in file order. Rows with a wrong cell are spil
 phases can report everything else that is wrong with them.
 
 Some cells, such as `1,234` and `03/04/2026`, mean what the others of their column say they do. The first one stops the
-pass: all cells are looked at, and the file is read once more from its beginning. Most files are read once.
+pass: the file is read from its beginning as that block suggests, all cells are looked at on the way, and if they say
+otherwise it is read once more. Most files are read once.
 """
 
 from __future__ import annotations
@@ -76,6 +77,7 @@ class _CheckedBlock:
     undecided: Undecided | None = None
     no_values: Mapping[str, Counter[str]] = field(default_factory=dict)
     totals: dict[str, Total] = field(default_factory=dict)
+    evidence: Mapping[str, Evidence] = field(default_factory=dict)
 
 
 class _UnsettledError(Exception):
@@ -133,21 +135,31 @@ def run(
     task = _Task(opened, reader, columns, cells, entity, checks, sums, partial=partial)
     styles = task.pinned(style, known)
     try:
-        rows, asserted, usable, totals = _pass(task, styles, notices, verdict, workspace)
+        read = _pass(task, styles, notices, verdict, workspace)
     except _UnsettledError as unsettled:
-        found = task.likely(styles, unsettled.block)
-        styles = found or task.surveyed(styles)
-        rows, asserted, usable, totals = _again(task, styles, notices, verdict, workspace)
-        if found is not None and not task.was_right(notices, verdict):
-            styles = task.surveyed(task.pinned(style, known))
-            rows, asserted, usable, totals = _again(task, styles, notices, verdict, workspace)
+        # Most files are as the block says in which the first doubt was; all of the cells are looked at on the way.
+        pinned, styles = styles, task.settled(styles, task.look(unsettled.block))
+        read = _again(task, styles, notices, verdict, workspace)
+        if (told := task.settled(pinned, read.evidence)) != styles:
+            styles = told
+            read = _again(task, styles, notices, verdict, workspace)
     if reader.truncated is not None and not truncation_approved:
         raise Held("possibly_truncated", notice.message("possibly_truncated", expected=reader.truncated))
-    if not usable:
+    if not read.usable:
         verdict.reject_all()
     record = account.close(total=verdict.total, error=verdict.error_rows)
     said = {key: found for key, each in styles.items() if (found := each.to_json())}
-    return Prevalidated(opened, reader, columns, rows, not usable, Assertions(checks, asserted), said, record, totals)
+    return Prevalidated(
+        opened=opened,
+        reader=reader,
+        columns=columns,
+        rows=read.rows,
+        unusable=not read.usable,
+        assertions=Assertions(checks, read.asserted),
+        styles=said,
+        record=record,
+        totals=read.totals,
+    )
 
 
 class _Task:
@@ -188,37 +200,15 @@ class _Task:
             styles = {key: Style.of_json(known[key]) if key in known else canonical for key in self._styled}
         return {key: each.of_type(self.entity.field(self.fields[key]).type) for key, each in styles.items()}
 
-    def likely(self, pinned: Mapping[str, Style], block: Block) -> dict[str, Style] | None:
-        """How the columns are written if nearly all cells of a block are as the standard has it; None if not so sure.
-
-        A few mistakes in a large file then cost one look at one block; whether it was right is told afterwards.
-        """
-        if not self._styled or block.table.num_rows < _ENOUGH_ROWS:
-            return None
-        found = self._look(block)
-        if not all(evidence.is_standard for evidence in found.values()):
-            return None
-        return {key: evidence.style(pinned[key]) for key, evidence in found.items()}
-
-    def was_right(self, notices: Notices, verdict: Verdict) -> bool:
-        """Whether so few cells contradicted what was likely that all of the file would have said the same."""
-        refused = Counter[str]()
-        for (code, name, _), count in notices.counts().items():
-            if code in _CONTRADICTING:
-                refused[name] += count
-        return all(refused[key] * _FEW < verdict.total for key in self._styled)
-
-    def _look(self, block: Block) -> dict[str, Evidence]:
+    def look(self, block: Block) -> dict[str, Evidence]:
+        """What one block tells of how its columns are written."""
         return {
             key: self.checks.evidence(self.fields[key], block.written(position))
             for key, position in self._styled.items()
         }
 
-    def surveyed(self, pinned: Mapping[str, Style]) -> dict[str, Style]:
-        """How each column is written, by all of its cells."""
-        found = dict.fromkeys(self._styled, Evidence())
-        for each in self.reader.map(self._look):
-            found = {key: found[key] + evidence for key, evidence in each.items()}
+    def settled(self, pinned: Mapping[str, Style], found: Mapping[str, Evidence]) -> dict[str, Style]:
+        """How each column is written, by what has been seen of it."""
         styles = {key: evidence.style(pinned[key]) for key, evidence in found.items()}
         signs = {each.decimal for each in styles.values()}
         if "," in signs and "." not in signs:
@@ -230,11 +220,6 @@ class _Task:
         return styles
 
 
-#: Rows that make a block worth a guess.
-_ENOUGH_ROWS = 1000
-#: Of so many cells one may contradict what was likely: all cells together would have to be a quarter to count.
-_FEW = 10
-_CONTRADICTING = frozenset({"invalid_type", *UNSETTLED})
 #: The columns that only a file of rejects has.
 _MARKS_OF_REJECTS = {"_import", "_row", "_errors"}
 
@@ -244,6 +229,8 @@ class _Read(NamedTuple):
     asserted: Asserted
     usable: bool
     totals: Mapping[str, Total]
+    #: What all cells tell of how their columns are written, if that was asked.
+    evidence: Mapping[str, Evidence]
 
 
 def _again(task: _Task, styles: Mapping[str, Style], notices: Notices, verdict: Verdict, workspace: Path) -> _Read:
@@ -273,6 +260,7 @@ def _pass(
     distinct = _distinct(entity, spilled_as)
     sums = task.sums
     totals = dict.fromkeys(sums, Total())
+    evidence: dict[str, Evidence] = {}
     key = [column_name(name) for name in entity.primary_key]
     wrong_width = Kind("wrong_cell_count", (), notice.message("wrong_cell_count", expected=str(len(reader.header))))
     if task.opened.detected.format == Format.JSONL:
@@ -304,7 +292,17 @@ def _pass(
             name: each.total(block.table.column(each.position), checked.columns.get(each.typed or ""))
             for name, each in sums.items()
         }
-        return _CheckedBlock(numbers, typed, found, last_row, asserted, checked.undecided, checked.no_values, summed_up)
+        return _CheckedBlock(
+            numbers,
+            typed,
+            found,
+            last_row,
+            asserted,
+            checked.undecided,
+            checked.no_values,
+            summed_up,
+            task.look(block) if is_settled else {},
+        )
 
     spilled = workspace / "rows.arrow"
     no_values: dict[str, Counter[str]] = {}
@@ -312,6 +310,7 @@ def _pass(
         for block in reader.map(check):
             verdict.extend(block.last_row)
             totals |= {name: totals[name] + total for name, total in block.totals.items()}
+            evidence |= {key: evidence.get(key, Evidence()) + each for key, each in block.evidence.items()}
             verdict.reject(notices.add(PhaseName.PREVALIDATION, block.found))
             asserted.found(block.asserted)
             if block.undecided is not None:
@@ -325,7 +324,7 @@ def _pass(
         said = sorted(words.items(), key=lambda pair: (-pair[1], pair[0]))
         shown = ", ".join(f"'{word}' ({count})" for word, count in said[:_NAMED]) + ", …" * (len(said) > _NAMED)
         notices.add_to_file("read_as_missing", (name,), expected=shown)
-    return _Read(Rows(spilled, spilled_as), asserted, usable, totals)
+    return _Read(Rows(spilled, spilled_as), asserted, usable, totals, evidence)
 
 
 #: Words that the notice about them names.

@@ -23,6 +23,7 @@ from sqlalchemy.types import TypeDecorator
 from ingester.domain.errors import ConfigurationError, TransientError
 
 _BUSY_SECONDS = 30.0
+_BUSY_PAUSE_SECONDS = 0.01
 #: A PostgreSQL connection that idled for less is taken to be alive; if it is not, what uses it fails and is retried.
 _TRUSTED_SECONDS = 1.0
 _IDLE_SINCE, _BEGAN_AT = "idle_since", "began_at"
@@ -125,7 +126,7 @@ def _connect_sqlite(url: str) -> Engine:
             "temp_store=FILE",
             f"cache_size=-{_CACHE_KIB}",
         ):
-            connection.execute(f"PRAGMA {pragma}")
+            _set(connection, pragma)
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
@@ -134,6 +135,19 @@ def _connect_sqlite(url: str) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("immediate") else "BEGIN")
 
     return engine
+
+
+def _set(connection: sqlite3.Connection, pragma: str) -> None:
+    """Execute a pragma; SQLite itself waits for nobody who makes a new database a WAL one at the same time."""
+    deadline = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            connection.execute(f"PRAGMA {pragma}")
+            break
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(_BUSY_PAUSE_SECONDS)
 
 
 def connect_to_read(url: str) -> Engine:

@@ -18,16 +18,13 @@ from ingester.domain.companion import fold, stem
 from ingester.domain.errors import IngesterError, UsageError
 from ingester.domain.status import HoldHandling, Outcome, Status
 from ingester.store import database, migrate, pairing, totals
-from ingester.store.ledger_tables import Attempt, Companion, Drop, Import, S3Object, Site
+from ingester.store.ledger_tables import ROUTED, Attempt, Companion, Drop, Import, S3Object, Site
 
 #: What a route decides about an import.
 _ROUTE = {
-    *("feed", "source", "action", "dry_run", "duplicate_handling", "empty_erases", "removal_guard_percent"),
-    *("on_repeated", "on_renamed", "on_revised"),
-    *("catalogue", "entity", "rank", "ancestors", "reads", "opens"),
-    *("status", "reason", "message", "completed_at"),
-    *("on_hold", "settle_seconds", "priority", "time_limit_seconds", "due_at"),
-    *("awaits", "starts_at", "accompanied"),
+    *ROUTED,
+    *("opens", "status", "reason", "message", "completed_at"),
+    *("due_at", "awaits", "starts_at", "accompanied"),
 }
 _IDS_PER_QUESTION = 500
 #: A batch that never comes to rest starts after so many times the rest that it wants.

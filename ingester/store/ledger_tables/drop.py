@@ -57,6 +57,14 @@ class Drop(LedgerTable, table=True):
     removed_at: datetime | None = column.moment(nullable=True)
 
 
+#: What a feed, a folder or a name says of an import; `ingester.routing` says it, and what an archive brings has it too.
+ROUTED = (
+    *("feed", "source", "action", "dry_run", "duplicate_handling", "empty_erases", "removal_guard_percent"),
+    *("on_repeated", "on_renamed", "on_revised", "on_hold", "settle_seconds", "priority", "time_limit_seconds"),
+    *("reads", "catalogue", "entity", "rank", "ancestors"),
+)
+
+
 class Import(LedgerTable, table=True):
     """The job that processes one drop."""
 

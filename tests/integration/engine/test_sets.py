@@ -370,7 +370,9 @@ class Killed(BaseException):
     """What nothing in the program catches."""
 
 
-@pytest.mark.parametrize("point", ["set.unpacked", "set.placed", "set.begun", "set.published", "ledger.completed"])
+@pytest.mark.parametrize(
+    "point", ["set.unpacked", "set.placed", "set.begun", "set.staged", "set.ended", "ledger.completed"]
+)
 def test_a_death_anywhere_in_an_archive_s_way_ends_as_if_there_had_been_none(engine: Engine, point: str) -> None:
     job = engine.drop("nightly.zip", NIGHTLY)
 
@@ -396,12 +398,29 @@ def test_the_archive_s_end_that_nobody_recorded_is_found_out_by_whoever_looks_ne
     job = engine.drop("nightly.zip", NIGHTLY)
 
     def die(passed: str) -> None:
-        if passed == "set.published":
+        if passed == "set.staged":
             raise Killed
 
     with armed(die), pytest.raises(Killed):
         engine.work()
     assert engine.job(job).status is Status.PROCESSING
+    assert status_of(engine, job)["status"] == "processing"
     FileSets(engine.ledger, engine.directory).close_all()
     assert engine.job(job).status is Status.COMPLETED
     assert status_of(engine, job)["status"] == "completed"
+
+
+def test_the_archive_s_end_is_shown_only_when_it_is_recorded_and_then_by_whoever_looks_next(engine: Engine) -> None:
+    job = engine.drop("nightly.zip", NIGHTLY)
+
+    def die(passed: str) -> None:
+        if passed == "set.ended":
+            raise Killed
+
+    with armed(die), pytest.raises(Killed):
+        engine.work()
+    assert engine.job(job).status is Status.COMPLETED
+    assert status_of(engine, job)["status"] == "processing"
+    FileSets(engine.ledger, engine.directory).close_all()
+    assert status_of(engine, job)["status"] == "completed"
+    assert engine.leftovers() == []

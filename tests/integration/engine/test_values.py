@@ -104,3 +104,20 @@ def test_rejects_are_read_as_their_original_was(tmp_path: Path) -> None:
     assert Attempt(tmp_path, ["a,1.234,,new"], known={}).values("amount") == ["1.234"]
     mixed = Attempt(tmp_path, ["a,1.234,,new"], known={"amount": {"decimal": "mixed"}})
     assert mixed.codes == {("ambiguous_number", "amount"): 1}
+
+
+def test_what_the_first_doubt_was_about_settles_no_other_column(tmp_path: Path) -> None:
+    rows = [f"{number},5,2026-04-03,new" for number in range(ROWS)]
+    rows[10] = "10,5,31/12/2020,new"
+    attempt = Attempt(tmp_path, [*rows, 'x,"12,50",2026-04-03,new', "y,1.234,2026-04-03,new"])
+    assert attempt.values("amount")[-2:] == ["12.5", "1234"]
+    assert attempt.codes == {("invalid_type", "on"): 1}
+
+
+def test_a_column_that_turns_out_otherwise_further_down_is_read_again(tmp_path: Path) -> None:
+    rows = [f"{number},1.5,2026-04-03,new" for number in range(3000)]
+    rows[10] = '10,"2,5",2026-04-03,new'
+    rows += [f'b{number},"1,25",2026-04-03,new' for number in range(ROWS)]
+    attempt = Attempt(tmp_path, [*rows, "y,1.234,2026-04-03,new"])
+    assert attempt.values("amount")[-2:] == ["1.25", "1234"]
+    assert attempt.codes == {("invalid_type", "amount"): 2999}

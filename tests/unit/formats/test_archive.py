@@ -48,7 +48,7 @@ def test_every_usual_packing_unpacks_to_the_bytes_that_were_put_in(tmp_path: Pat
     assert unpacked(path) == files
     assert [member.size for member in archive.members(path, LIMITS)] == [len(content) for content in files.values()]
     target = tmp_path / "out"
-    archive.extract(path, archive.members(path, LIMITS)[0], target, LIMITS)
+    target.write_bytes(b"".join(archive.read(path, archive.members(path, LIMITS)[0], LIMITS)))
     assert target.read_bytes() == CSV
 
 
@@ -168,9 +168,10 @@ def declaring(path: Path, size: int) -> Path:
 def test_a_member_that_is_larger_than_it_says_is_cut_short_and_refused(tmp_path: Path) -> None:
     path = declaring(zipped(tmp_path / "x.zip", {"bomb.csv": bytes(200 << 20)}), 100)
     (member,) = archive.members(path, LIMITS)
+    came: list[int] = []
     with pytest.raises(UnreadableFile, match="more bytes than the 100"):
-        archive.extract(path, member, tmp_path / "out", LIMITS)
-    assert (tmp_path / "out").stat().st_size <= 1 << 20
+        came.extend(map(len, archive.read(path, member, LIMITS)))
+    assert sum(came) <= 1 << 20
 
 
 def test_a_member_that_is_smaller_than_it_says_is_refused(tmp_path: Path) -> None:
