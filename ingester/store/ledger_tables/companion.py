@@ -20,6 +20,8 @@ class Companion(LedgerTable, table=True):
     __tablename__: ClassVar[str] = "companions"
     __table_args__ = (
         Index("companions_of", "tenant", "of"),
+        # Few of all that there ever were.
+        Index("companions_shown", "shown", "tenant", "folder", "name"),
         Index("companions_origin_ref", "origin_ref"),
         # The newest is the one that counts.
         {"sqlite_autoincrement": True},

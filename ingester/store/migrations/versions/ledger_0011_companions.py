@@ -44,5 +44,6 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("companions_of", "companions", ["tenant", "of"])
+    op.create_index("companions_shown", "companions", ["shown", "tenant", "folder", "name"])
     op.create_index("companions_origin_ref", "companions", ["origin_ref"])
     op.create_index("ix_companions_import_id", "companions", ["import_id"])
