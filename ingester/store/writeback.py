@@ -2,6 +2,10 @@
 
 SQLite leaves hundreds of MiB of its log, and then of its database, in the page cache, and syncs them at the end. A
 journalling filesystem commits in order: whoever syncs a small file just then, as an upload, waits for all of it.
+
+A database's file must not be closed here: with any descriptor of it a process gives up its POSIX locks, those of
+SQLite's own connections too, and the next process to disconnect takes itself for the last and removes the log with all
+that was committed to it (https://www.sqlite.org/howtocorrupt.html, 2.2). The log's own file carries no locks.
 """
 
 from __future__ import annotations
@@ -27,20 +31,21 @@ def eased(database: Path | None) -> Iterator[None]:
     It makes nothing durable, which remains SQLite's business, and where the system cannot do it nothing is done.
     """
     function = None if database is None else _sync_file_range()
-    if database is None or function is None:
+    held = None if database is None else _held(database)
+    if function is None or held is None:
         yield
         return
     done = threading.Event()
 
     def ease() -> None:
         while not done.wait(_EVERY_SECONDS):
-            for path in (f"{database}-wal", database):
-                with contextlib.suppress(OSError):
-                    descriptor = os.open(path, os.O_RDONLY)
-                    try:
-                        function(descriptor, 0, 0, _WRITE)
-                    finally:
-                        os.close(descriptor)
+            with contextlib.suppress(OSError):
+                log = os.open(f"{database}-wal", os.O_RDONLY)
+                try:
+                    function(log, 0, 0, _WRITE)
+                finally:
+                    os.close(log)
+            function(held, 0, 0, _WRITE)
 
     thread = threading.Thread(target=ease, name="writeback", daemon=True)
     thread.start()
@@ -49,6 +54,15 @@ def eased(database: Path | None) -> Iterator[None]:
     finally:
         done.set()
         thread.join()
+
+
+@cache
+def _held(database: Path) -> int | None:
+    """A descriptor of the database's file, for as long as the process lives."""
+    try:
+        return os.open(database, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
 
 
 @cache
