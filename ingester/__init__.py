@@ -24,7 +24,8 @@ The map, in the order in which a file meets the parts::
     inspection.py   what a file is, and its table as read, without any rules
     phases/         prevalidation … cleanup, a module each; they meet only through spill/
     spill/          what phases leave for one another: typed rows, notices by row, the verdict on each row
-    formats/        bytes to batches of text cells;  checks/: rules compiled into checks over whole columns
+    formats/        bytes to batches of text cells: packed/, text/, rows/, records/, sheets/
+    checks/         rules compiled into checks over whole columns
     keyring.py      OpenPGP keys of tenants and of the server, as files
     outbox/         status, error and rejects files, docs, and publishing them
     store/          ledger and entity tables, migrations, merge

@@ -24,9 +24,9 @@ from ingester.domain.errors import UnreadableFile
 from ingester.domain.limits import Limits
 from ingester.domain.name import is_archive as is_archive_name
 from ingester.fileset import FileSets
-from ingester.formats import archive
-from ingester.formats.archive import Member
-from ingester.formats.container import Unpacked, unpack
+from ingester.formats.packed import archive
+from ingester.formats.packed.archive import Member
+from ingester.formats.packed.container import Unpacked, unpack
 from ingester.outbox import name as outbox_name
 from ingester.queue import Claim
 from ingester.routing import Router

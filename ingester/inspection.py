@@ -18,10 +18,10 @@ from ingester.checks.cast import cast_of
 from ingester.domain.errors import UnreadableFile
 from ingester.domain.limits import Limits
 from ingester.domain.reads import Reads
-from ingester.formats.delimited import DelimitedReader
-from ingester.formats.encoding import NotUtf8
 from ingester.formats.opening import Opened, open_drop
-from ingester.formats.selection import Selection
+from ingester.formats.text.delimited import DelimitedReader
+from ingester.formats.text.encoding import NotUtf8
+from ingester.formats.text.selection import Selection
 from ingester.outbox.sheet import csv_lines
 from ingester.ruleset.model import Field, FieldType
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from ingester.directory import DataDirectory, sync_folder
 from ingester.domain.errors import UsageError
-from ingester.formats import pgp_key
-from ingester.formats.gpg import Gpg
-from ingester.formats.pgp import Keyring
-from ingester.formats.pgp_key import Key
+from ingester.formats.packed import pgp_key
+from ingester.formats.packed.gpg import Gpg
+from ingester.formats.packed.pgp import Keyring
+from ingester.formats.packed.pgp_key import Key
 
 #: The owner whose keys are the server's.
 SERVER = "*"

@@ -25,9 +25,9 @@ from ingester.domain.limits import DEFAULT_LIMITS, Limits
 from ingester.domain.phase import PhaseName, PhaseRecord
 from ingester.domain.reads import Reads
 from ingester.domain.status import Action, Outcome, Status
-from ingester.formats.encoding import Encoding, NotUtf8
 from ingester.formats.opening import open_drop
-from ingester.formats.pgp import Keyring
+from ingester.formats.packed.pgp import Keyring
+from ingester.formats.text.encoding import Encoding, NotUtf8
 from ingester.outbox import name as outbox_name
 from ingester.outbox import report, seal, status
 from ingester.phases import (

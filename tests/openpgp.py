@@ -8,8 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self
 
-from ingester.formats import pgp_key
-from ingester.formats.gpg import Gpg
+from ingester.formats.packed import pgp_key
+from ingester.formats.packed.gpg import Gpg
 from tests.scratch import scratch_root
 
 

@@ -36,7 +36,7 @@ from ingester.domain.status import REMOVAL_GUARD_PERCENT, Action, DuplicateHandl
 if TYPE_CHECKING:
     from ingester.directory import DataDirectory
     from ingester.domain.claim import Claims
-    from ingester.formats.pgp import Keyring
+    from ingester.formats.packed.pgp import Keyring
     from ingester.pipeline import Order
     from ingester.ruleset.model import Catalogue, Entity
     from ingester.settings import Settings
@@ -283,7 +283,7 @@ def _job(
 def _refuse_several(file: Path) -> None:
     """UsageError for an archive of several files: which goes first, and what each one is, is a service's to know."""
     from ingester.domain.limits import Limits
-    from ingester.formats import archive
+    from ingester.formats.packed import archive
 
     try:
         found = archive.members(file, Limits()) if archive.is_archive(file) else []

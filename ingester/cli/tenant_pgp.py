@@ -13,7 +13,7 @@ from ingester.cli.options import DataDir, Json, opened, print_json, print_table
 from ingester.domain.errors import UsageError
 
 if TYPE_CHECKING:
-    from ingester.formats.pgp_key import Key
+    from ingester.formats.packed.pgp_key import Key
     from ingester.keyring import Keys
 
 EXAMPLES = (

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ingester.doctor.finding import Finding, ok, warning, wrong
 from ingester.doctor.subject import Subject
-from ingester.formats.pgp_key import Key
+from ingester.formats.packed.pgp_key import Key
 from ingester.keyring import SERVER, Keys
 
 #: Time enough to ask a customer for a new certificate.

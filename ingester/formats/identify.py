@@ -9,7 +9,7 @@ from pathlib import Path
 from ingester.domain import notice
 from ingester.domain.errors import UnreadableFile
 from ingester.domain.reads import Format, Reads
-from ingester.formats.archive import workbook_of
+from ingester.formats.packed.archive import workbook_of
 
 #: How files begin that are nothing we read; https://en.wikipedia.org/wiki/List_of_file_signatures
 _FOREIGN = (

@@ -14,11 +14,16 @@ from ingester.domain import notice
 from ingester.domain.errors import UnreadableFile
 from ingester.domain.limits import DEFAULT_LIMITS, Limits
 from ingester.domain.reads import ANY_WAY, Format, Reads
-from ingester.formats import rewrite
-from ingester.formats.container import unpack
-from ingester.formats.delimited import BLOCK_BYTES, DelimitedReader
-from ingester.formats.dialect import tell_dialect
-from ingester.formats.encoding import (
+from ingester.formats.heading import IsKnown
+from ingester.formats.identify import identify
+from ingester.formats.packed.container import unpack
+from ingester.formats.packed.pgp import Keyring
+from ingester.formats.plain import SEPARATOR
+from ingester.formats.rewritten import Rewritten
+from ingester.formats.text import rewrite
+from ingester.formats.text.delimited import BLOCK_BYTES, DelimitedReader
+from ingester.formats.text.dialect import tell_dialect
+from ingester.formats.text.encoding import (
     SAMPLE_BYTES,
     UTF8,
     WIDE,
@@ -30,12 +35,7 @@ from ingester.formats.encoding import (
     tell_encoding,
     tell_late,
 )
-from ingester.formats.heading import IsKnown
-from ingester.formats.identify import identify
-from ingester.formats.layout import Layout, lay_out
-from ingester.formats.pgp import Keyring
-from ingester.formats.plain import SEPARATOR
-from ingester.formats.rewritten import Rewritten
+from ingester.formats.text.layout import Layout, lay_out
 from ingester.formats.transcribed import Transcribed
 
 Transcriber = Callable[[Path, Path, Reads, Limits, IsKnown | None], Transcribed]
@@ -157,23 +157,23 @@ def _transcriber(kind: Format) -> Transcriber:
     """Loaded when a file needs it: most are text."""
     match kind:
         case Format.JSON | Format.JSONL:
-            from ingester.formats import json_rows
+            from ingester.formats.records import json_rows
 
             return json_rows.transcribe
         case Format.XML:
-            from ingester.formats import xml_rows
+            from ingester.formats.records import xml_rows
 
             return xml_rows.transcribe
         case Format.PARQUET:
-            from ingester.formats import parquet
+            from ingester.formats.records import parquet
 
             return parquet.transcribe
         case Format.FIXED:
-            from ingester.formats import fixed
+            from ingester.formats.records import fixed
 
             return fixed.transcribe
         case _:
-            from ingester.formats import sheet
+            from ingester.formats.sheets import sheet
 
             return sheet.transcribe
 

@@ -18,8 +18,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ingester.domain.notice import Severity
-from ingester.formats.delimited import DelimitedReader
-from ingester.formats.selection import Selection
+from ingester.formats.text.delimited import DelimitedReader
+from ingester.formats.text.selection import Selection
 from ingester.outbox.neutral import neutralised
 from ingester.outbox.sheet import BOM, csv_lines
 from ingester.ruleset.columns import ColumnMatch

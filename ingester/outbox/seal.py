@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ingester.domain import notice
-from ingester.formats import pgp
+from ingester.formats.packed import pgp
 
 SUFFIX = ".pgp"
 

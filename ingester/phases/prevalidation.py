@@ -31,9 +31,9 @@ from ingester.domain import notice
 from ingester.domain.errors import Held
 from ingester.domain.phase import PhaseName, PhaseRecord
 from ingester.domain.reads import Format
-from ingester.formats.block import Block
-from ingester.formats.delimited import DelimitedReader
 from ingester.formats.opening import Opened
+from ingester.formats.text.block import Block
+from ingester.formats.text.delimited import DelimitedReader
 from ingester.phases.account import Account
 from ingester.phases.assertions import Assertions
 from ingester.ruleset.columns import ColumnMatch, match_columns

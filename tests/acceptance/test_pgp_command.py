@@ -14,7 +14,7 @@ import pytest
 from ingester import keyring
 from ingester.directory import DataDirectory
 from ingester.domain.errors import UnreadableFile
-from ingester.formats import pgp
+from ingester.formats.packed import pgp
 from tests.openpgp import Person
 from tests.service import Service
 

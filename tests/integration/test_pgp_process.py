@@ -22,7 +22,7 @@ WORKER = Path(__file__).parents[2] / "systemd" / "ingester-worker.service"
 DECRYPTS = textwrap.dedent("""
     import sys
     from pathlib import Path
-    from ingester.formats import pgp
+    from ingester.formats.packed import pgp
     folder = Path(sys.argv[1])
     keys = pgp.Keyring((Path(sys.argv[2]).read_text(),), (Path(sys.argv[3]).read_text(),))
     print("begins", flush=True)

@@ -11,8 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ingester.domain.errors import UnreadableFile
-from ingester.formats import pgp
-from ingester.formats.pgp import Keyring
+from ingester.formats.packed import pgp
+from ingester.formats.packed.pgp import Keyring
 from tests.openpgp import Person
 
 pytestmark = pytest.mark.needs("gpg")

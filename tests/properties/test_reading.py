@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from ingester.domain.errors import UnreadableFile
 from ingester.domain.reads import Reads
-from ingester.formats import mend
-from ingester.formats.delimited import DelimitedReader
-from ingester.formats.layout import lay_out
+from ingester.formats.rows import mend
+from ingester.formats.text.delimited import DelimitedReader
+from ingester.formats.text.layout import lay_out
 from tests.examples import examples
 
 

@@ -25,7 +25,8 @@ from pyarrow import parquet as arrow_parquet
 from ingester.domain.errors import UnreadableFile
 from ingester.domain.limits import Limits
 from ingester.domain.reads import Format, Reads
-from ingester.formats import json_rows, parquet, sheet, xml_rows
+from ingester.formats.records import json_rows, parquet, xml_rows
+from ingester.formats.sheets import sheet
 from tests.plain_form import Typed, rows
 from tests.scratch import scratch_root
 

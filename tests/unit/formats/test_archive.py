@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from ingester.domain.errors import UnreadableFile
 from ingester.domain.limits import Limits
-from ingester.formats import archive
+from ingester.formats.packed import archive
 
 LIMITS = Limits()
 CSV = b"external_id,name\n" + b"".join(b"C-%d,Name %d\n" % (i, i) for i in range(500))

@@ -8,13 +8,13 @@ import numpy.typing as npt
 import pytest
 
 from ingester.domain.errors import UnreadableFile
-from ingester.formats import piece as piece_module
-from ingester.formats.delimited import DelimitedReader
-from ingester.formats.layout import Layout
 from ingester.formats.opening import open_drop
-from ingester.formats.piece import Piece
-from ingester.formats.row_index import RowIndex
-from ingester.formats.selection import Selection
+from ingester.formats.rows import piece as piece_module
+from ingester.formats.rows.piece import Piece
+from ingester.formats.rows.row_index import RowIndex
+from ingester.formats.text.delimited import DelimitedReader
+from ingester.formats.text.layout import Layout
+from ingester.formats.text.selection import Selection
 
 
 def laid_out(path: Path) -> Layout:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ingester.domain.errors import UnreadableFile
 from ingester.domain.limits import Limits
 from ingester.domain.reads import Reads
-from ingester.formats.fixed import transcribe
+from ingester.formats.records.fixed import transcribe
 from ingester.formats.transcribed import Transcribed
 from tests.plain_form import Typed, by_line
 from tests.scratch import scratch_root

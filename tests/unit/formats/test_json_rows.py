@@ -8,7 +8,7 @@ import pytest
 from ingester.domain.errors import UnreadableFile
 from ingester.domain.limits import Limits
 from ingester.domain.reads import Format, Reads
-from ingester.formats.json_rows import transcribe
+from ingester.formats.records.json_rows import transcribe
 from ingester.formats.transcribed import Transcribed
 from tests.plain_form import Typed, by_line, rows
 

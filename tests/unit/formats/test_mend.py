@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from ingester.formats.cut import cut
-from ingester.formats.mend import mend
+from ingester.formats.rows.cut import cut
+from ingester.formats.rows.mend import mend
 
 
 def test_lines_with_literal_quotes_are_cut_without_mending() -> None:

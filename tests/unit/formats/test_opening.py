@@ -13,7 +13,7 @@ import pytest
 
 from ingester.domain.errors import UnreadableFile
 from ingester.domain.limits import Limits
-from ingester.formats.encoding import SAMPLE_BYTES, tell_late
+from ingester.formats.text.encoding import SAMPLE_BYTES, tell_late
 from tests.opened import opened, rows
 
 

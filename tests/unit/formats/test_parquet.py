@@ -14,7 +14,7 @@ from pyarrow import parquet
 from ingester.domain.errors import UnreadableFile
 from ingester.domain.limits import Limits
 from ingester.domain.reads import Reads
-from ingester.formats.parquet import transcribe
+from ingester.formats.records.parquet import transcribe
 from tests.plain_form import Typed, rows
 
 

@@ -15,8 +15,8 @@ import pysequoia
 import pytest
 
 from ingester.domain.errors import UnreadableFile
-from ingester.formats import gpg, pgp
-from ingester.formats.pgp import Keyring, is_pgp
+from ingester.formats.packed import gpg, pgp
+from ingester.formats.packed.pgp import Keyring, is_pgp
 from ingester.store.database import now
 from tests.openpgp import Person
 

@@ -21,8 +21,8 @@ from openpyxl.utils.datetime import CALENDAR_MAC_1904
 from ingester.domain.errors import UnreadableFile
 from ingester.domain.limits import Limits
 from ingester.domain.reads import Reads
-from ingester.formats.sheet import transcribe
-from ingester.formats.sheet_child import number
+from ingester.formats.sheets.sheet import transcribe
+from ingester.formats.sheets.sheet_child import number
 from ingester.formats.transcribed import Transcribed
 from tests.plain_form import Typed, by_line
 
@@ -345,7 +345,10 @@ def test_an_ods_workbook_is_read_with_its_errors(tmp_path: Path) -> None:
 
 
 def test_the_process_that_reads_workbooks_loads_little() -> None:
-    told = "import sys, ingester.formats.sheet_child as _; print({'pandas', 'pyarrow', 'pydantic'} & {*sys.modules})"
+    told = (
+        "import sys, ingester.formats.sheets.sheet_child as _; "
+        "print({'pandas', 'pyarrow', 'pydantic'} & {*sys.modules})"
+    )
     assert subprocess.run([sys.executable, "-c", told], capture_output=True, check=True).stdout == b"set()\n"
 
 

@@ -7,8 +7,8 @@ import pytest
 from ingester.domain.errors import UnreadableFile
 from ingester.domain.limits import Limits
 from ingester.domain.reads import Reads
+from ingester.formats.records.xml_rows import transcribe
 from ingester.formats.transcribed import Transcribed
-from ingester.formats.xml_rows import transcribe
 from tests.plain_form import Typed, rows
 
 

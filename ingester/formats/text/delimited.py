@@ -17,13 +17,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ingester.formats.block import Block, parse
-from ingester.formats.cut import Positions
-from ingester.formats.layout import Layout
-from ingester.formats.piece import Finder, Piece
 from ingester.formats.plain import too_large
-from ingester.formats.row_index import Entry, RowIndex
-from ingester.formats.selection import Selection, select
+from ingester.formats.rows.cut import Positions
+from ingester.formats.rows.piece import Finder, Piece
+from ingester.formats.rows.row_index import Entry, RowIndex
+from ingester.formats.text.block import Block, parse
+from ingester.formats.text.layout import Layout
+from ingester.formats.text.selection import Selection, select
 
 BLOCK_BYTES = 8 << 20
 #: A small file is cut into blocks as well, so that every thread has some; below this a block is not worth its while.

@@ -19,8 +19,8 @@ from ingester.domain import notice
 from ingester.domain.errors import UnreadableFile
 from ingester.domain.limits import Limits
 from ingester.domain.name import CONTAINER_SUFFIXES
-from ingester.formats import archive, pgp
-from ingester.formats.pgp import Keyring
+from ingester.formats.packed import archive, pgp
+from ingester.formats.packed.pgp import Keyring
 from ingester.formats.plain import too_large
 
 _CHUNK_BYTES = 1 << 20

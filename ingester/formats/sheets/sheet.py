@@ -24,7 +24,7 @@ def transcribe(
 
     Raises UnreadableFile.
     """
-    with Child("ingester.formats.sheet_child", "a workbook", limits) as reader:
+    with Child("ingester.formats.sheets.sheet_child", "a workbook", limits) as reader:
         opened = reader.begin(source, target, sheet=reads.sheet)
         sample = [(int(number), [str(cell) for cell in row]) for number, row in opened["sample"]]
         heading = _heading(sample, reads, is_known)

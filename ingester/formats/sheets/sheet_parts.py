@@ -14,7 +14,7 @@ from typing import IO
 from xml.etree import ElementTree
 
 from ingester.formats.plain import text, too_large, typed, unreadable
-from ingester.formats.sheet_lost import NEVER_CALCULATED, Lost
+from ingester.formats.sheets.sheet_lost import NEVER_CALCULATED, Lost
 
 _CHUNK = 1 << 20
 #: The lists of sheets and of parts; and what is between two cells.

@@ -16,7 +16,7 @@ def transcribe(
 ) -> Transcribed:
     """Write the rows of `source` to `target`. Raises UnreadableFile."""
     del reads
-    with Child("ingester.formats.parquet_child", "a Parquet file", limits) as reader:
+    with Child("ingester.formats.records.parquet_child", "a Parquet file", limits) as reader:
         opened = reader.begin(source, target)
         known = [name for name in opened["names"] if is_known is not None and is_known(name)]
         written = reader.ask({"known": known})

@@ -16,9 +16,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ingester.domain.reads import Reads
-from ingester.formats.comment import Comment
-from ingester.formats.drawn import Drawn, tell_drawn
 from ingester.formats.heading import IsKnown, find_heading, kind
+from ingester.formats.text.comment import Comment
+from ingester.formats.text.drawn import Drawn, tell_drawn
 
 #: In order of how usual they are, which decides between equals.
 _SINGLE = (",", ";", "\t", "|", "^", "~", "\x01", "\x1f", "\x1e", "§", "¦", ":", "#", " ")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ingester.domain.errors import InvariantError, UsageError
-from ingester.formats.gpg import Gpg
+from ingester.formats.packed.gpg import Gpg
 
 #: Signs and encrypts as RFC 9580 wants it of everybody, and as programs of ten years ago can read it.
 _SIGNS, _ENCRYPTS = "ed25519", "cv25519"

@@ -15,8 +15,8 @@ from urllib.parse import unquote_to_bytes
 
 from ingester.domain import notice
 from ingester.domain.errors import InvariantError, PermanentError, UnreadableFile
-from ingester.formats import pgp_key
-from ingester.formats.gpg import Gpg, Overgrown, Said, TooMuch
+from ingester.formats.packed import pgp_key
+from ingester.formats.packed.gpg import Gpg, Overgrown, Said, TooMuch
 
 #: As much of a file as `is_pgp` wants to see.
 FIRST_BYTES = 64

@@ -9,12 +9,12 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import csv
 
-from ingester.formats.block import parse_rows
-from ingester.formats.cut import Positions
-from ingester.formats.mend import grammar
-from ingester.formats.piece import Piece
 from ingester.formats.plain import SEPARATOR
 from ingester.formats.rewritten import Rewritten
+from ingester.formats.rows.cut import Positions
+from ingester.formats.rows.mend import grammar
+from ingester.formats.rows.piece import Piece
+from ingester.formats.text.block import parse_rows
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from xml.parsers import expat
 
 from ingester.formats.plain import text, typed, unreadable
-from ingester.formats.sheet_lost import NEVER_CALCULATED, Lost
+from ingester.formats.sheets.sheet_lost import NEVER_CALCULATED, Lost
 
 _CHUNK = 1 << 18
 _MAY_LOSE = re.compile(rb"""table:formula=|office:value=["']-?[0-9]{16}""")

@@ -14,11 +14,11 @@ from ingester.domain.claim import Claims, of_trailer
 from ingester.domain.errors import UnreadableFile
 from ingester.domain.limits import DEFAULT_LIMITS, Limits
 from ingester.domain.reads import Reads
-from ingester.formats.encoding import BOM, SAMPLE_BYTES
 from ingester.formats.heading import Heading, IsKnown, find_heading
-from ingester.formats.mend import RECORD_LIMIT, Grammar, grammar, line_ends
 from ingester.formats.plain import too_large
 from ingester.formats.rewritten import Rewritten
+from ingester.formats.rows.mend import RECORD_LIMIT, Grammar, grammar, line_ends
+from ingester.formats.text.encoding import BOM, SAMPLE_BYTES
 
 #: Rows that are looked at to find the header among them.
 _ROWS = 160

@@ -12,12 +12,12 @@ from pathlib import Path
 
 from ingester.domain import notice
 from ingester.domain.errors import UnreadableFile
-from ingester.formats.comment import LeftOut, without_comments
-from ingester.formats.dialect import Dialect
-from ingester.formats.encoding import UTF8, decoded
-from ingester.formats.mend import RECORD_LIMIT
 from ingester.formats.plain import ESCAPE, ESCAPED_DELIMITER, SEPARATOR, text
 from ingester.formats.rewritten import Rewritten
+from ingester.formats.rows.mend import RECORD_LIMIT
+from ingester.formats.text.comment import LeftOut, without_comments
+from ingester.formats.text.dialect import Dialect
+from ingester.formats.text.encoding import UTF8, decoded
 
 #: Stands for a quote that means nothing.
 _LITERAL = "\x1c"

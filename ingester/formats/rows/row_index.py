@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ingester.formats.cut import Positions
-from ingester.formats.piece import Piece
+from ingester.formats.rows.cut import Positions
+from ingester.formats.rows.piece import Piece
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ingester.formats.cut import Positions, cut
-from ingester.formats.mend import RECORD_LIMIT, Mended, mend
+from ingester.formats.rows.cut import Positions, cut
+from ingester.formats.rows.mend import RECORD_LIMIT, Mended, mend
 
 #: A piece has about as many rows at most, however short they are.
 _MOST_ROWS = 80_000

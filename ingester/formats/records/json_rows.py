@@ -19,7 +19,7 @@ from ingester.domain.limits import Limits
 from ingester.domain.reads import Format, Reads
 from ingester.formats.heading import IsKnown
 from ingester.formats.plain import PlainWriter, too_large, unreadable
-from ingester.formats.record import TOO_DEEP, BadRecord, RecordTable, json_text, short
+from ingester.formats.records.record import TOO_DEEP, BadRecord, RecordTable, json_text, short
 from ingester.formats.transcribed import Transcribed
 from ingester.formats.undecodable import undecodable
 

@@ -16,7 +16,7 @@ from ingester.domain.limits import Limits
 from ingester.domain.reads import Reads
 from ingester.formats.heading import IsKnown
 from ingester.formats.plain import PlainWriter, too_large, unreadable
-from ingester.formats.record import TOO_DEEP, BadRecord, RecordTable, short
+from ingester.formats.records.record import TOO_DEEP, BadRecord, RecordTable, short
 from ingester.formats.transcribed import Transcribed
 
 RECORD_LIMIT = 16 << 20

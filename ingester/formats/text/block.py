@@ -10,10 +10,10 @@ import pyarrow as pa
 from pyarrow import csv
 
 from ingester.domain.errors import InvariantError
-from ingester.formats.cut import Positions
-from ingester.formats.encoding import BOM, NotUtf8
-from ingester.formats.piece import Piece
 from ingester.formats.rewritten import Mask, Rewritten
+from ingester.formats.rows.cut import Positions
+from ingester.formats.rows.piece import Piece
+from ingester.formats.text.encoding import BOM, NotUtf8
 
 RAGGED = pa.schema([("row", pa.int64()), ("line", pa.int64()), ("cells", pa.int32())])
 

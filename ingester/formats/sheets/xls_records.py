@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ingester.formats.plain import unreadable
-from ingester.formats.sheet_lost import NEVER_CALCULATED, Lost
+from ingester.formats.sheets.sheet_lost import NEVER_CALCULATED, Lost
 
 _END_OF_CHAIN = 0xFFFFFFFA
 _FORMULA, _BOOLEAN_OR_ERROR, _SHEET, _BEGIN, _END = 0x0006, 0x0205, 0x0085, 0x0809, 0x000A

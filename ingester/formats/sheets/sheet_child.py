@@ -22,10 +22,10 @@ from typing import Any
 import python_calamine as calamine
 
 from ingester.domain.errors import UnreadableFile
-from ingester.formats import ods_content, sheet_parts, xls_records
 from ingester.formats.plain import TYPED, PlainWriter, text, too_large, typed, unreadable
 from ingester.formats.serving import Allowed, hear, say, serve
-from ingester.formats.sheet_lost import Lost
+from ingester.formats.sheets import ods_content, sheet_parts, xls_records
+from ingester.formats.sheets.sheet_lost import Lost
 
 #: Rows that are looked at for the header; a name is not longer than that.
 SAMPLE_ROWS = 150
