@@ -21,8 +21,8 @@ demo: $(VENV)/.runtime ## upload a real file over SFTP to a server in a scratch 
 
 test: lint ## run every check and every test
 	@mkdir -p build
-	$(BIN)/python -m pytest -n auto -m "not slow" --junit-xml=build/tests.xml
-	$(BIN)/python -m pytest -m slow --junit-xml=build/tests-slow.xml
+	$(BIN)/python -m pytest -n auto --dist loadgroup -m "not alone" --junit-xml=build/tests.xml
+	$(BIN)/python -m pytest -m alone --junit-xml=build/tests-alone.xml
 
 explore: $(VENV)/.test ## try the properties on examples that nobody has seen before
 	$(BIN)/python -m pytest -n auto --hypothesis-profile=explore --timeout=3600 tests/properties tests/unit

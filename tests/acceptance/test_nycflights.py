@@ -23,7 +23,8 @@ from tests.service import Service
 from tests.tenant import Tenant
 from tests.warm import Warm
 
-pytestmark = [pytest.mark.slow, pytest.mark.needs("sftp")]
+#: One group: they share a service that has imported all of it.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("nycflights"), pytest.mark.needs("sftp")]
 
 FILES = {"airline": "airlines", "airport": "airports", "plane": "planes", "weather": "weather", "flight": "flights"}
 NUMBERS = {"lat", "lon", "temp", "dewp", "humid", "wind_speed", "wind_gust", "precip", "pressure", "visib"}

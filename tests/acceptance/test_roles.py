@@ -25,7 +25,7 @@ def fleet(tmp_path: Path, postgres_url: str, warm: Warm) -> Iterator[Fleet]:
     found.kill()
 
 
-@pytest.mark.slow
+@pytest.mark.alone
 def test_roles_share_the_work_and_a_stand_by_takes_over(fleet: Fleet) -> None:
     sftp = fleet.add("sftp")
     workers = [fleet.add("worker", "--processes", "1"), fleet.add("worker", "--processes", "1")]
@@ -56,7 +56,7 @@ def test_roles_share_the_work_and_a_stand_by_takes_over(fleet: Fleet) -> None:
         member.stop()
 
 
-@pytest.mark.slow
+@pytest.mark.alone
 def test_roles_and_the_whole_service_exclude_each_other(tmp_path: Path, postgres_url: str) -> None:
     # Interpreters of their own, as everybody else's.
     fleet = Fleet(tmp_path, postgres_url)

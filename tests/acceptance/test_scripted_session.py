@@ -97,7 +97,7 @@ def spoil(rows: list[Row]) -> list[Row]:
     return spoilt
 
 
-@pytest.mark.slow  # the clock is part of the contract, so nothing else runs beside it
+@pytest.mark.alone
 @pytest.mark.usefixtures("known_territories")
 def test_a_thousand_rows_with_ten_bad_cells(tenant: Tenant, rows: list[Row], tmp_path: Path) -> None:
     sent = spoil(rows)

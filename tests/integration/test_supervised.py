@@ -85,7 +85,7 @@ def assert_said_in_order(service: Managed) -> None:
     assert {said.process for said in service.said} == {service.leader}, "NotifyAccess=main hears nobody else"
 
 
-@pytest.mark.slow
+@pytest.mark.alone
 def test_a_restart_finishes_what_is_under_way_and_refuses_nobody(
     manage: Manage, port: socket.socket, tmp_path: Path
 ) -> None:
@@ -124,7 +124,7 @@ def test_a_restart_finishes_what_is_under_way_and_refuses_nobody(
     second.stop()
 
 
-@pytest.mark.slow
+@pytest.mark.alone
 def test_the_roles_start_together_on_an_empty_database_and_each_does_its_part(
     manage: Manage, port: socket.socket, postgres_url: str, tmp_path: Path
 ) -> None:

@@ -11,7 +11,7 @@ from tests.integration.crash.storm import storm
 from tests.warm import Warm
 
 
-@pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])
 def test_nothing_is_lost_or_done_twice_by_random_deaths(
     request: pytest.FixtureRequest, tmp_path: Path, warm: Warm, database: str

@@ -434,7 +434,7 @@ def test_hints_say_when_events_were_lost(tmp_path: Path) -> None:
         hints.stop()
 
 
-@pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.timeout(300)
 def test_of_a_burst_of_20000_files_that_overflows_the_events_every_one_lands_exactly_once(
     engine: Engine, inbox: Path, watching: Callable[..., FolderWatch]

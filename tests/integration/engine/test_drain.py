@@ -29,7 +29,7 @@ def workers(engine: Engine) -> Iterator[Workforce]:
     found.stop()
 
 
-@pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_a_worker_told_to_stop_ends_its_import_unless_that_takes_too_long(
     engine: Engine, workers: Workforce, monkeypatch: pytest.MonkeyPatch
@@ -56,7 +56,7 @@ def test_a_worker_told_to_stop_ends_its_import_unless_that_takes_too_long(
     assert engine.job(job).status is Status.COMPLETED
 
 
-@pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 async def test_workers_come_while_imports_wait_and_go_when_none_does(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
@@ -81,7 +81,7 @@ async def test_workers_come_while_imports_wait_and_go_when_none_does(
         await asyncio.to_thread(workers.stop)
 
 
-@pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 async def test_there_is_always_a_worker_for_the_next_import(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Even if the only one dies while another, which was let go, is still at its last import."""

@@ -200,7 +200,7 @@ def test_a_page_of_known_objects_is_one_question_to_the_ledger(desk: Desk) -> No
     assert len([statement for statement in asked if "IN (" in statement]) == 1
 
 
-@pytest.mark.slow
+@pytest.mark.alone
 def test_a_hundred_thousand_objects_that_were_moved_cost_no_listing(desk: Desk) -> None:
     inbox = desk.inbox(after="move", move_prefix="done/")
     desk.bucket.put("in/items.csv", ITEMS)
