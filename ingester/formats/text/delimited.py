@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-import sys
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -17,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ingester.formats.in_order import in_order
 from ingester.formats.plain import too_large
 from ingester.formats.rows.cut import Positions
 from ingester.formats.rows.piece import Finder, Piece
@@ -29,9 +25,7 @@ BLOCK_BYTES = 8 << 20
 #: A small file is cut into blocks as well, so that every thread has some; below this a block is not worth its while.
 _LEAST_BYTES = 2 << 20
 _BLOCKS_A_THREAD = 4
-_SWITCH_SECONDS = 0.001
 
-S = TypeVar("S")
 T = TypeVar("T")
 
 
@@ -97,7 +91,7 @@ class DelimitedReader:
 
         with self._path.open("rb") as file:
             still_open = None
-            for open_quote, short_end, result in _in_order(work, self._pieces(file), self._threads):
+            for open_quote, short_end, result in in_order(work, self._pieces(file), self._threads):
                 still_open = still_open or open_quote
                 # Of the end of the file only the last block can tell.
                 self.truncated = still_open or short_end
@@ -123,7 +117,7 @@ class DelimitedReader:
                 (extent, extent.first_row + np.flatnonzero(wanted[extent.first_row : end]))
                 for extent, end in zip(self._extents, ends, strict=True)
             )
-            yield from _in_order(work, (part for part in parts if part[1].size), self._threads)
+            yield from in_order(work, (part for part in parts if part[1].size), self._threads)
 
     def _finder(self, file: BinaryIO) -> Finder:
         layout = self._layout
@@ -172,40 +166,3 @@ def _short_end(piece: Piece, ragged: pa.RecordBatch, width: int) -> str | None:
     if row == piece.next_row - 1 and cells < width:
         return f"line {line} ends after {cells} of {width} cells, without a line end"
     return None
-
-
-def _in_order(work: Callable[[S], T], items: Iterable[S], threads: int) -> Iterator[T]:
-    """`work` done on every item by threads, results in the order of the items, few items ahead of what is taken."""
-    items = iter(items)
-    first = list(itertools.islice(items, 2))
-    if len(first) < 2:
-        # Starting threads takes longer than most files that are one block.
-        yield from map(work, first)
-        return
-    items = itertools.chain(first, items)
-    pending: deque[Future[T]] = deque()
-    with _brisk(), ThreadPoolExecutor(threads, thread_name_prefix="block") as pool:
-        try:
-            for item in items:
-                pending.append(pool.submit(work, item))
-                if len(pending) > threads:
-                    yield pending.popleft().result()
-            while pending:
-                yield pending.popleft().result()
-        finally:
-            for future in pending:
-                future.cancel()
-
-
-@contextmanager
-def _brisk() -> Iterator[None]:
-    """Let threads take the interpreter from each other sooner than by default.
-
-    A thread that comes back from Arrow asks for it dozens of times a block, and each time may wait that long.
-    """
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(min(before, _SWITCH_SECONDS))
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(before)

@@ -12,16 +12,20 @@ from pathlib import Path
 
 from ingester.domain import notice
 from ingester.domain.errors import UnreadableFile
+from ingester.formats.in_order import in_order
 from ingester.formats.plain import ESCAPE, ESCAPED_DELIMITER, SEPARATOR, text
 from ingester.formats.rewritten import Rewritten
 from ingester.formats.rows.mend import RECORD_LIMIT
 from ingester.formats.text.comment import LeftOut, without_comments
 from ingester.formats.text.dialect import Dialect
 from ingester.formats.text.encoding import UTF8, decoded
+from ingester.formats.text.single_byte import has_single_bytes, single_bytes_as_utf8
 
 #: Stands for a quote that means nothing.
 _LITERAL = "\x1c"
 _CHUNK_BYTES = 1 << 20
+#: More would wait for the one that writes.
+_THREADS = 2
 
 
 def rewritten(dialect: Dialect) -> Rewritten | None:
@@ -51,7 +55,7 @@ def rewrite(source: Path, target: Path, codec: str, dialect: Dialect) -> LeftOut
     """Write `source` anew, and tell what was left out. Raises UnreadableFile for bytes that are no such text."""
     change, left_out = _changes(dialect), LeftOut()
     with target.open("wb") as out:
-        if change is None and dialect.comment is None and _is_ascii_based(codec):
+        if change is None and dialect.comment is None and has_single_bytes(codec):
             _transcode(source, out.write, codec)
             return left_out
         pieces = decoded(source, codec)
@@ -70,26 +74,20 @@ def _is_plain(delimiter: str) -> bool:
     return len(delimiter) == 1 and delimiter.isascii()
 
 
-def _is_ascii_based(codec: str) -> bool:
-    """Whether what looks like ASCII is ASCII, wherever it stands: so of all one-byte encodings of the West."""
-    return codec.startswith(("cp125", "iso8859", "koi8", "mac", "cp437", "cp85", "cp86", "ascii", "latin"))
+def _transcode(source: Path, write: Callable[[bytes | memoryview], object], codec: str) -> None:
+    """The quick way of single bytes, none of which means another character for what is around it."""
 
+    def as_utf8(number: int, chunk: bytes) -> bytes | memoryview:
+        try:
+            return single_bytes_as_utf8(chunk, codec)
+        except UnicodeDecodeError as error:
+            reason = f"it is no {codec} text at byte {number * _CHUNK_BYTES + error.start}"
+            raise UnreadableFile("unreadable_file", notice.message("unreadable_file", expected=reason)) from None
 
-def _transcode(source: Path, write: Callable[[bytes], int], codec: str) -> None:
-    """The quick way of single bytes: what is ASCII is written as it is."""
-    position = 0
     with source.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            if chunk.isascii():
-                write(chunk)
-            else:
-                try:
-                    write(chunk.decode(codec).encode())
-                except UnicodeDecodeError as error:
-                    reason = f"it is no {codec} text at byte {position + error.start}"
-                    message = notice.message("unreadable_file", expected=reason)
-                    raise UnreadableFile("unreadable_file", message) from None
-            position += len(chunk)
+        chunks = enumerate(iter(lambda: file.read(_CHUNK_BYTES), b""))
+        for utf8 in in_order(lambda chunk: as_utf8(*chunk), chunks, _THREADS):
+            write(utf8)
 
 
 def _lines(pieces: Iterator[str]) -> Iterator[str]:
