@@ -212,12 +212,11 @@ def _floats(column: pa.Array) -> pa.Array:
         column = column.cast(pa.float32())
     finite = pc.fill_null(pc.is_finite(column), False)
     values = np.nan_to_num(column.fill_null(0).to_numpy(zero_copy_only=False).astype(np.float64), posinf=0, neginf=0)
-    whole = (values == np.floor(values)) & (np.abs(values) < _EXACT)
-    digits = pc.if_else(
-        pa.array(whole),
-        pa.array(np.where(whole, values, 0).astype(np.int64)).cast(pa.string()),
-        _without_exponent(column.cast(pa.string())),
-    )
+    is_whole = (values == np.floor(values)) & (np.abs(values) < _EXACT)
+    whole = pa.array(np.where(is_whole, values, 0).astype(np.int64)).cast(pa.string())
+    # Arrow writes whole numbers of ten digits and more with an exponent, for which numbers are taken one by one.
+    broken = pc.if_else(pa.array(is_whole), pa.scalar(None, column.type), column)
+    digits = pc.if_else(pa.array(is_whole), whole, _without_exponent(broken.cast(pa.string())))
     return pc.if_else(
         pc.is_null(column),
         pa.scalar(None, pa.large_string()),
