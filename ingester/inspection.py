@@ -12,12 +12,14 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ingester import arrow_alone as _arrow_alone  # noqa: F401 -- before any other module makes an array
 from ingester.checks.cast import cast_of
 from ingester.domain.errors import UnreadableFile
 from ingester.domain.limits import Limits
 from ingester.domain.reads import Reads
+from ingester.formats.heading import kind
 from ingester.formats.opening import Opened, open_drop
 from ingester.formats.text.delimited import DelimitedReader
 from ingester.formats.text.encoding import NotUtf8
@@ -26,7 +28,10 @@ from ingester.outbox.sheet import csv_lines
 from ingester.ruleset.model import Field, FieldType
 
 #: What the cells of a column may be, the narrowest first; all others are text.
-_TYPES = (FieldType.INTEGER, FieldType.NUMBER, FieldType.BOOLEAN, FieldType.DATE, FieldType.TIME, FieldType.DATETIME)
+_TEMPORAL = (FieldType.DATE, FieldType.TIME, FieldType.DATETIME)
+_TYPES = (FieldType.INTEGER, FieldType.NUMBER, FieldType.BOOLEAN, *_TEMPORAL)
+#: No value but text has more bytes.
+_LONGEST_VALUE = 100
 #: Rows that tell what a column holds.
 _SAMPLE_ROWS = 1000
 
@@ -73,6 +78,9 @@ def inspect(
         found.error = {"code": error.code, "message": error.reason}
         if table is not None:
             table.unlink(missing_ok=True)
+            if error.code == "empty_file":
+                table.touch()  # nothing is all there is in it
+                found.csv = str(table)
     return found
 
 
@@ -100,13 +108,22 @@ def _inspect(found: Inspected, opened: Opened, table: Path | None) -> None:
 
 
 def _type_of(column: pa.StringArray) -> str:
-    cells = column.filter(pa.compute.not_equal(column, ""))
-    if not len(cells):
-        return "string"
-    for kind in _TYPES:
-        if not cast_of(Field(name="x", type=kind), "UTC")(cells).faults:
-            return kind.value
+    cells = column.filter(pc.not_equal(column, ""))
+    for each in _likely(cells):
+        if not cast_of(Field(name="x", type=each), "UTC")(cells).faults:
+            return each.value
     return "string"
+
+
+def _likely(cells: pa.StringArray) -> tuple[FieldType, ...]:
+    """The types that are worth a try, as far as the first cell and the longest one tell."""
+    if not len(cells) or pc.max(pc.binary_length(cells)).as_py() > _LONGEST_VALUE:
+        return ()
+    first = cells[0].as_py()
+    if not any(map(str.isdigit, first)):
+        return (FieldType.BOOLEAN,)
+    # Others with digits are addresses and the like.
+    return {"date": _TEMPORAL, "other": ()}.get(kind(first), _TYPES)
 
 
 def _write(reader: DelimitedReader, names: list[str] | None, out: BinaryIO) -> None:
