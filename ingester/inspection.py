@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -133,18 +133,14 @@ def _write(reader: DelimitedReader, names: list[str] | None, out: BinaryIO) -> N
 
 
 def _table(part: Selection) -> bytes | pa.Buffer:
-    if not part.ragged and part.cells.num_columns > 1:
+    ragged = part.ragged
+    if not ragged and part.cells.num_columns > 1:
         return csv_lines(part.cells.columns)
-    return _lines(_rows(part))
-
-
-def _rows(part: Selection) -> Iterator[list[str]]:
     even = zip(*(column.to_pylist() for column in part.cells.columns), strict=True)
-    for row, cells in zip(part.rows.tolist(), even, strict=True):
-        yield part.ragged.get(row) or list(cells)
+    return _lines(ragged.get(row) or list(cells) for row, cells in zip(part.rows.tolist(), even, strict=True))
 
 
-def _lines(rows: Iterator[list[str]] | list[list[str]]) -> bytes:
+def _lines(rows: Iterable[list[str]]) -> bytes:
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue().encode("utf-8", "surrogatepass")

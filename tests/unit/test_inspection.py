@@ -51,3 +51,9 @@ def test_a_column_has_the_narrowest_type_that_all_of_its_cells_are_of(
 ) -> None:
     found, _ = inspected(tmp_path, "id,value\n" + "".join(f"A,{cell}\n" for cell in cells))
     assert [column["type"] for column in found.columns] == ["string", kind]
+
+
+def test_a_line_with_broken_quotes_is_written_as_it_was_probably_meant(tmp_path: Path) -> None:
+    found, table = inspected(tmp_path, 'id,name,note\n1,"a,"b, c"\n2,d,""e, f"\n3,"g","h"\n')
+    assert found.ragged_rows == 2
+    assert table == 'id,name,note\n1,"""a","b, c"\n2,d,"""e, f"\n3,g,h\n'

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +11,7 @@ from pyarrow import csv
 
 from ingester.formats.plain import SEPARATOR
 from ingester.formats.rewritten import Rewritten
+from ingester.formats.rows.broken import likely
 from ingester.formats.rows.cut import Positions
 from ingester.formats.rows.mend import grammar
 from ingester.formats.rows.piece import Piece
@@ -24,8 +25,13 @@ class Selection:
     rows: Positions
     lines: Positions
     cells: pa.RecordBatch
-    #: The cells of those rows that have other than the header's, or broken quotes, just as many as they have.
-    ragged: dict[int, list[str]] = field(default_factory=dict)
+    #: Called for `ragged`, which few ask for.
+    tell_ragged: Callable[[], dict[int, list[str]]] = dict
+
+    @property
+    def ragged(self) -> dict[int, list[str]]:
+        """The cells of rows with more or less of them than the header, and those likely meant by broken quotes."""
+        return self.tell_ragged()
 
 
 def select(
@@ -42,6 +48,7 @@ def select(
     else:
         index = np.flatnonzero(np.isin(numbers, wanted, assume_unique=True))
     odd: list[tuple[int, list[str]]] = []
+    broken: list[tuple[int, bytes]] = []
     ragged: list[int] = []
 
     def keep(row: csv.InvalidRow) -> str:
@@ -56,22 +63,29 @@ def select(
         asked = set(wanted.tolist())
         for number, line in zip(piece.mended.broken_numbers, piece.mended.broken, strict=True):
             if piece.first_row + number in asked:
-                odd.append((piece.first_row + number, line.decode().split(delimiter)))
-    if not odd:
+                broken.append((piece.first_row + number, line))
+    if not odd and not broken:
         return Selection(good_rows, piece.lines_of(good_rows), _restored(good, rewritten))
-    rows = np.concatenate((good_rows, np.array([row for row, _ in odd], np.int64)))
+
+    def tell_ragged() -> dict[int, list[str]]:
+        meant = ((row, likely(line, delimiter.encode(), width).cells) for row, line in broken)
+        told = [*odd, *((row, [cell.decode() for cell in cells]) for row, cells in meant)]
+        return {row: _whole(cells, rewritten) for row, cells in told}
+
+    split = [*odd, *((row, line.decode().split(delimiter)) for row, line in broken)]
+    rows = np.concatenate((good_rows, np.array([row for row, _ in split], np.int64)))
     order = np.argsort(rows)
     joint = "," if rewritten is not None and rewritten.delimiter == delimiter == SEPARATOR else delimiter
     fitted = pa.record_batch(
         [
             pa.array(column, pa.string())
-            for column in zip(*(_fit(cells, width, joint) for _, cells in odd), strict=True)
+            for column in zip(*(_fit(cells, width, joint) for _, cells in split), strict=True)
         ],
         names=good.schema.names,
     )
     rows = rows[order]
     cells = _restored(pa.concat_batches([good, fitted]).take(pa.array(order)), rewritten)
-    return Selection(rows, piece.lines_of(rows), cells, {row: _whole(cells, rewritten) for row, cells in odd})
+    return Selection(rows, piece.lines_of(rows), cells, tell_ragged)
 
 
 def _restored(cells: pa.RecordBatch, rewritten: Rewritten | None) -> pa.RecordBatch:
