@@ -101,6 +101,11 @@ _ALL = (
         "What stands above the header is no row and was not imported, lines: {expected}",
         "Leave out what is no row, or let the feed say `header`.",
     ),
+    _warning(
+        "mended_header",
+        "The quotes of the header row are broken; its names were read as {expected}",
+        "Put the whole name in quotes and double every quote inside it.",
+    ),
     _error("repeated_header", "The row repeats the column names", "Nothing needs to be done."),
     _warning(
         "footer_skipped",

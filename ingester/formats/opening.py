@@ -229,6 +229,8 @@ class _Text:
         if layout.names and _OF_REJECTS.issubset(layout.names):
             # Our own report comes back; what made it safe for a spreadsheet was not in the file it is about.
             layout = replace(layout, rewritten=replace(layout.rewritten or Rewritten(), guarded=True))
+        if layout.is_mended:
+            remarks.append(Remark("mended_header", ", ".join(layout.names)))
         if layout.preamble:
             remarks.append(Remark("preamble_skipped", str(len(layout.preamble)), "\n".join(layout.preamble)))
         if layout.footer:

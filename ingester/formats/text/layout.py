@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from ingester.domain.reads import Reads
 from ingester.formats.heading import Heading, IsKnown, find_heading
 from ingester.formats.plain import too_large
 from ingester.formats.rewritten import Rewritten
+from ingester.formats.rows.broken import likely
 from ingester.formats.rows.mend import RECORD_LIMIT, Grammar, grammar, line_ends
 from ingester.formats.text.encoding import BOM, SAMPLE_BYTES
 
@@ -59,6 +61,8 @@ class Layout:
     preamble: tuple[str, ...] = ()
     #: What the last line says, where the feed has a template for it; None if it is none like that.
     trailer: Claims | None = None
+    #: Whether the quotes of the header are broken, and its names those that they were likely to be.
+    is_mended: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +71,10 @@ class _Row:
     end: int
     line: int
     next_line: int
-    #: Whether its quotes are broken, so that its cells are only likely.
-    is_broken: bool = False
+    #: The whole line, if its quotes are broken, so that its cells are only likely.
+    broken: bytes | None = None
+    #: Whether its cells are settled all the same, since only they are as many as those of other rows.
+    is_settled: bool = True
 
 
 def lay_out(
@@ -97,12 +103,15 @@ def lay_out(
         if not rows:
             raise UnreadableFile("missing_header", notice.message("missing_header"))
         heading = _heading(rows, reads, is_known)
+        is_mended = False
         if heading.row is None:
             names = reads.columns or ("",) * max(len(row.cells) for row in rows[heading.data : heading.data + 20])
             first = rows[heading.data - 1] if heading.data else None
             begin, line, header_line = (first.end, first.next_line, None) if first else (start, 1, None)
         else:
-            if any(row.is_broken for row in rows[heading.row : heading.data]):
+            header = rows[heading.row : heading.data]
+            is_mended = any(row.broken is not None for row in header)
+            if not all(row.is_settled for row in header):
                 reason = "the quotes of the header row are broken"
                 raise UnreadableFile("unreadable_file", notice.message("unreadable_file", expected=reason))
             names = tuple(name.strip(_AROUND_NAMES) for name in heading.names)
@@ -119,7 +128,9 @@ def lay_out(
         raise too_large(f"{len(names):,} columns; at most {limits.columns:,} are allowed")
     above = rows[: heading.data if heading.row is None else heading.row] if reads.header is None else []
     preamble = tuple(" ".join(cell for cell in row.cells if cell.strip()) for row in above)
-    return Layout(path, delimiter, names, begin, line, end, header_line, footer, rewritten, limits, preamble, trailer)
+    return Layout(
+        path, delimiter, names, begin, line, end, header_line, footer, rewritten, limits, preamble, trailer, is_mended
+    )
 
 
 def _heading(rows: Sequence[_Row], reads: Reads, is_known: IsKnown | None) -> Heading:
@@ -181,19 +192,35 @@ class _Head:
             if end == len(data) and not at_end:
                 break
             next_line = line + max(1, line_ends(data[at:end]))
-            found.append(_Row(self._cells(row), start + end, line, next_line, is_broken=isinstance(row, list)))
+            broken, cells = (row, []) if isinstance(row, _Broken) else (None, self._cells(row))
+            found.append(_Row(cells, start + end, line, next_line, broken))
             at, line = end, next_line
+        found = self._settled(found)
         return found if self._rewritten is None else _restored(found, self._rewritten)
+
+    def _settled(self, rows: list[_Row]) -> list[_Row]:
+        """With cells for those whose quotes are broken, as many as others have if that can be."""
+        widths = Counter(len(row.cells) for row in rows if row.broken is None)
+        width = max(widths, key=lambda each: (widths[each], each), default=0)
+        settled = []
+        for row in rows:
+            if row.broken is not None:
+                found = likely(row.broken, self._rules.delimiter, width)
+                row = replace(row, cells=self._texts(found.cells), is_settled=found.is_only)
+            settled.append(row)
+        return settled
 
     def sent(self, line: bytes) -> set[str]:
         """A line as it was sent, and without its quotes."""
         row, _ = _row(line, 0, self._rules)
-        cells = self._cells(row)
+        cells = self._texts(row.split(self._rules.delimiter)) if isinstance(row, _Broken) else self._cells(row)
         between = self._delimiter if self._rewritten is None else self._rewritten.escaped_delimiter or self._delimiter
         return {line.decode("utf-8", "replace"), between.join(cells)}
 
-    def _cells(self, row: bytes | list[bytes]) -> list[str]:
-        cells = row if isinstance(row, list) else self._rules.cells(row)
+    def _cells(self, row: bytes) -> list[str]:
+        return self._texts(self._rules.cells(row))
+
+    def _texts(self, cells: Sequence[bytes]) -> list[str]:
         return [cell.decode("utf-8", "replace") for cell in cells]
 
 
@@ -203,13 +230,17 @@ def _restored(rows: Sequence[_Row], rewritten: Rewritten) -> list[_Row]:
     return [replace(row, cells=list(itertools.islice(cells, len(row.cells)))) for row in rows]
 
 
-def _row(data: bytes, at: int, rules: Grammar) -> tuple[bytes | list[bytes], int]:
-    """A row without its line end, or the cells of a line whose quotes are broken, and where it ends."""
+class _Broken(bytes):
+    """A line whose quotes are broken."""
+
+
+def _row(data: bytes, at: int, rules: Grammar) -> tuple[bytes, int]:
+    """A row without its line end, or a line whose quotes are broken, and where it ends."""
     if match := rules.clean.match(data, at) or rules.literal.match(data, at):
         return match.group().rstrip(b"\r\n"), match.end()
     line = _LINE.match(data, at)
     assert line is not None, "a line matches anything"
-    return line.group().rstrip(b"\r\n").split(rules.delimiter), line.end()
+    return _Broken(line.group().rstrip(b"\r\n")), line.end()
 
 
 def _trailer(descriptor: int, size: int, begin: int, head: _Head, template: str) -> tuple[Claims | None, int]:

@@ -201,9 +201,9 @@ def test_a_row_longer_than_a_block_is_read(tmp_path: Path) -> None:
     assert rows_of(reader) == [(1, 2, ["1", note]), (2, 50_003, ["2", "y"])]
 
 
-def test_broken_quotes_in_the_header_make_the_file_unreadable(tmp_path: Path) -> None:
+def test_broken_quotes_in_a_header_that_is_not_as_wide_as_the_rows_make_the_file_unreadable(tmp_path: Path) -> None:
     with pytest.raises(UnreadableFile, match="header"):
-        reader_of(tmp_path, b'a,"b\n1,2\n')
+        reader_of(tmp_path, b'a,"b\n1,2,3\n')
 
 
 def test_work_on_blocks_keeps_the_order_of_the_file(tmp_path: Path) -> None:

@@ -427,3 +427,26 @@ def test_a_footer_of_more_lines_than_there_are_refuses_the_file(tmp_path: Path) 
 def test_a_backslash_at_the_end_of_a_quoted_cell_is_a_letter(tmp_path: Path) -> None:
     data = 'k,a,b\n1,"x,\\",y\n2,"""q""",z\n3,p,r\n'
     assert rows(opened(tmp_path, data))[1:] == [["1", "x,\\", "y"], ["2", '"q"', "z"], ["3", "p", "r"]]
+
+
+@pytest.mark.parametrize(
+    ("header", "names"),
+    [
+        ('"id,name,day', ['"id', "name", "day"]),
+        ('id,"name,"day"', ["id", '"name', "day"]),
+        ('id,name,""day"', ["id", "name", '"day']),
+        ('"id"s,name,day', ['"id"s', "name", "day"]),
+    ],
+)
+def test_a_header_with_broken_quotes_has_the_names_that_are_as_many_as_the_cells_below(
+    tmp_path: Path, header: str, names: list[str]
+) -> None:
+    found = opened(tmp_path, header + '\n1,"a, b",2026-01-01\n2,c,2026-01-02\n')
+    assert rows(found) == [names, ["1", "a, b", "2026-01-01"], ["2", "c", "2026-01-02"]]
+    assert [(each.code, each.expected) for each in found.remarks] == [("mended_header", ", ".join(names))]
+
+
+@pytest.mark.parametrize("header", ['id,name,day,"x"y', '"a,b",c,"d,e","x"y'])
+def test_a_header_with_broken_quotes_that_may_have_other_names_is_refused(tmp_path: Path, header: str) -> None:
+    with pytest.raises(UnreadableFile, match="quotes of the header"):
+        opened(tmp_path, header + "\n1,a,2026-01-01,x,7\n2,c,2026-01-02,y,8\n")
