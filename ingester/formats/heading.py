@@ -54,7 +54,7 @@ def find_heading(rows: Sequence[Sequence[str]], is_known: IsKnown | None = None)
     for index, cells in enumerate(rows[:_ABOVE]):
         filled = _filled(cells)
         if filled >= max(1, width - max(1, width // 3)) and (width == 1 or filled > 1):
-            return _judged(rows, index)
+            return _judged(rows, index + 1 if _last(cells) > width and _is_header(rows, index + 1, width) else index)
     return _from(rows, 0)
 
 
@@ -88,10 +88,27 @@ def _with_known(rows: Sequence[Sequence[str]], is_known: IsKnown) -> int | None:
 
 def _judged(rows: Sequence[Sequence[str]], index: int) -> Heading:
     """What the first row of full width is: a header, the first line of one, or data already."""
+    row, below = rows[index], rows[index + 1 : index + 2]
+    if _is_group(row) and below and (_is_names(below[0]) or _is_under(row, below[0])):
+        return _from(rows, index)
+    against, in_favour = _evidence(rows, index)
+    if against > in_favour:
+        return Heading(None, index)
+    return _from(rows, index)
+
+
+def _is_header(rows: Sequence[Sequence[str]], index: int, width: int) -> bool:
+    """Whether a row is as wide as the table and has names above values."""
+    if index >= len(rows) or not len(rows[index]) == _last(rows[index]) == width:
+        return False
+    against, in_favour = _evidence(rows, index)
+    return in_favour > against
+
+
+def _evidence(rows: Sequence[Sequence[str]], index: int) -> tuple[int, int]:
+    """What speaks against a row's being the header, and in favour of it."""
     row, below = rows[index], rows[index + 1 : index + 1 + _BELOW]
     same = [each for each in below if len(each) == len(row)]
-    if _is_group(row) and below and _is_names(below[0]):
-        return _from(rows, index)
     against = in_favour = 0
     for place, cell in enumerate(row[:_COLUMNS]):
         kinds = Counter(kind(each[place]) for each in same if each[place].strip())
@@ -111,21 +128,22 @@ def _judged(rows: Sequence[Sequence[str]], index: int) -> Heading:
     if not below:  # nothing but itself tells
         against = sum(1 for cell in row[:_COLUMNS] if kind(cell) not in ("text", ""))
         in_favour = len(row[:_COLUMNS]) // 3
-    if against > in_favour:
-        return Heading(None, index)
-    return _from(rows, index)
+    return against, in_favour
 
 
 def _from(rows: Sequence[Sequence[str]], index: int) -> Heading:
     """The header that begins at a row, with what belongs to it: a line of names above, of units or dashes below."""
     row = [cell.strip() for cell in rows[index]]
     above = [cell.strip() for cell in rows[index - 1]] if index else []
-    if above and len(above) == len(row) and len(set(map(str.casefold, row))) < len(row) and _is_group(above):
+    names = [cell.casefold() for cell in row if cell]
+    if above and len(above) == len(row) and len(set(names)) < len(names) and _is_group(above):
         return Heading(index - 1, index + 1, tuple(_under_groups(above, row)))
     following = [cell.strip() for cell in rows[index + 1]] if index + 1 < len(rows) else []
     if following and len(following) == len(row):
         if _is_group(row) and _is_names(following):
             return Heading(index, index + 2, tuple(_under_groups(row, following)))
+        if _is_under(row, following):
+            return Heading(index, index + 2, tuple(_joined(row, following)))
         filled = [cell for cell in following if cell]
         if filled and (all(map(_UNIT.fullmatch, filled)) or all(map(_DRAWN.fullmatch, filled))):
             return Heading(index, index + 2, tuple(row))
@@ -139,6 +157,24 @@ def _is_group(row: Sequence[str]) -> bool:
     return gaps > 0 and all(kind(cell) in ("text", "") or _YEAR.fullmatch(cell) for cell in cells)
 
 
+def _is_under(groups: Sequence[str], row: Sequence[str]) -> bool:
+    """Whether a row has names just where groups span several columns, and nothing below the names of single ones."""
+    if not _is_group(groups) or len(row) != len(groups):
+        return False
+    spanned = [not cell.strip() for cell in groups]
+    spanned = [gap or after for gap, after in itertools.zip_longest(spanned, spanned[1:], fillvalue=False)]
+    return [bool(cell.strip()) for cell in row] == spanned and all(kind(cell) in ("text", "") for cell in row)
+
+
+def _joined(groups: Sequence[str], names: Sequence[str]) -> list[str]:
+    """The names of single columns, and those below groups with the group's in front."""
+    above, whole = "", []
+    for group, name in zip(groups, names, strict=True):
+        above = group or above
+        whole.append(f"{above} {name}".strip())
+    return whole
+
+
 def _is_names(row: Sequence[str]) -> bool:
     cells = [cell.strip() for cell in row]
     return all(cells) and all(kind(cell) == "text" for cell in cells)
@@ -148,11 +184,7 @@ def _under_groups(groups: Sequence[str], names: Sequence[str]) -> list[str]:
     """The lower line alone if it tells the columns apart, else with the name above it."""
     if len(set(map(str.casefold, names))) == len(names):
         return list(names)
-    above, whole = "", []
-    for group, name in zip(groups, names, strict=True):
-        above = group or above
-        whole.append(f"{above} {name}".strip())
-    return whole
+    return _joined(groups, names)
 
 
 def kind(cell: str) -> str:

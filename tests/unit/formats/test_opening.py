@@ -450,3 +450,31 @@ def test_a_header_with_broken_quotes_has_the_names_that_are_as_many_as_the_cells
 def test_a_header_with_broken_quotes_that_may_have_other_names_is_refused(tmp_path: Path, header: str) -> None:
     with pytest.raises(UnreadableFile, match="quotes of the header"):
         opened(tmp_path, header + "\n1,a,2026-01-01,x,7\n2,c,2026-01-02,y,8\n")
+
+
+def test_names_below_groups_that_span_columns_are_of_the_header(tmp_path: Path) -> None:
+    found = opened(tmp_path, "id,name,travel,,,total\n,,air,rail,car,\n1,Bob,2.50,,1,3.50\n2,Al,,7,,7\n")
+    assert rows(found)[0] == ["id", "name", "travel air", "travel rail", "travel car", "total"]
+    assert len(rows(found)) == 3
+
+
+def test_a_first_row_with_gaps_is_not_of_the_header(tmp_path: Path) -> None:
+    found = opened(tmp_path, "name,city,,zip\nBob,,x,y\nAl,Rome,z,w\nEve,,x,\n")
+    assert rows(found)[:2] == [["name", "city", "", "zip"], ["Bob", "", "x", "y"]]
+
+
+def test_a_title_with_delimiters_in_it_is_not_the_header(tmp_path: Path) -> None:
+    data = "Sample of 7 May, by the lab, second run\nwave,light\n" + "400.5,7.25\n" * 9
+    found = opened(tmp_path, data)
+    assert rows(found)[:2] == [["wave", "light"], ["400.5", "7.25"]]
+    assert [each.code for each in found.remarks] == ["preamble_skipped"]
+
+
+def test_names_that_rows_below_leave_out_are_names(tmp_path: Path) -> None:
+    found = opened(tmp_path, "id,name,note\n1,Bob\n2,Al\n3,Eve\n")
+    assert rows(found)[0] == ["id", "name", "note"]
+
+
+def test_a_title_above_names_is_not_part_of_them_where_some_columns_have_none(tmp_path: Path) -> None:
+    found = opened(tmp_path, "Meetings,,,,\nwho,day,,,\nBob,2026-01-01,,,\nAl,2026-01-02,,,\n")
+    assert rows(found)[0][:2] == ["who", "day"]
