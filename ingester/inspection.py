@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -103,7 +103,8 @@ def _inspect(found: Inspected, opened: Opened, table: Path | None) -> None:
     found.rows, found.truncated = reader.total_rows, reader.truncated
     if table is not None:
         with table.open("wb") as out:
-            _write(reader, names if opened.layout.header_line is not None or opened.named else None, out)
+            has_names = opened.layout.header_line is not None or opened.named
+            _write(reader, (opened.layout.written or names) if has_names else None, out)
         found.csv = str(table)
 
 
@@ -126,7 +127,7 @@ def _likely(cells: pa.StringArray) -> tuple[FieldType, ...]:
     return {"date": _TEMPORAL, "other": ()}.get(kind(first), _TYPES)
 
 
-def _write(reader: DelimitedReader, names: list[str] | None, out: BinaryIO) -> None:
+def _write(reader: DelimitedReader, names: Sequence[str] | None, out: BinaryIO) -> None:
     if names is not None:
         out.write(_lines([names]))
     out.writelines(reader.map_rows(np.ones(reader.total_rows + 1, np.bool_), _table))
@@ -140,7 +141,7 @@ def _table(part: Selection) -> bytes | pa.Buffer:
     return _lines(ragged.get(row) or list(cells) for row, cells in zip(part.rows.tolist(), even, strict=True))
 
 
-def _lines(rows: Iterable[list[str]]) -> bytes:
+def _lines(rows: Iterable[Sequence[str]]) -> bytes:
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue().encode("utf-8", "surrogatepass")

@@ -57,3 +57,14 @@ def test_a_line_with_broken_quotes_is_written_as_it_was_probably_meant(tmp_path:
     found, table = inspected(tmp_path, 'id,name,note\n1,"a,"b, c"\n2,d,""e, f"\n3,"g","h"\n')
     assert found.ragged_rows == 2
     assert table == 'id,name,note\n1,"""a","b, c"\n2,d,"""e, f"\n3,g,h\n'
+
+
+def test_names_are_written_as_the_file_has_them(tmp_path: Path) -> None:
+    found, table = inspected(tmp_path, 'id ;" name"\n1;a\n')
+    assert [column["name"] for column in found.columns] == ["id", "name"]
+    assert table == 'id , name\n"1","a"\n'
+
+
+def test_the_names_of_two_lines_are_written_as_one(tmp_path: Path) -> None:
+    _, table = inspected(tmp_path, "id,size,\n,from,to\n1,2,3\n")
+    assert table == 'id,size from,size to\n"1","2","3"\n'

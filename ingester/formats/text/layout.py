@@ -63,6 +63,8 @@ class Layout:
     trailer: Claims | None = None
     #: Whether the quotes of the header are broken, and its names those that they were likely to be.
     is_mended: bool = False
+    #: The names with all that is around them, if there is a header.
+    written: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,7 @@ def lay_out(
             raise UnreadableFile("missing_header", notice.message("missing_header"))
         heading = _heading(rows, reads, is_known)
         is_mended = False
+        written: tuple[str, ...] = ()
         if heading.row is None:
             names = reads.columns or ("",) * max(len(row.cells) for row in rows[heading.data : heading.data + 20])
             first = rows[heading.data - 1] if heading.data else None
@@ -117,6 +120,7 @@ def lay_out(
             names = tuple(name.strip(_AROUND_NAMES) for name in heading.names)
             if reads.header is None and _end_with_nothing(rows[heading.data :], len(names)):
                 names += ("",)
+            written = _written(header[0].cells, heading.names) + names[len(heading.names) :]
             last = rows[heading.data - 1]
             begin, line, header_line = last.end, last.next_line, rows[heading.row].line
         trailer, end, pinned = None, size, reads.footer
@@ -129,7 +133,20 @@ def lay_out(
     above = rows[: heading.data if heading.row is None else heading.row] if reads.header is None else []
     preamble = tuple(" ".join(cell for cell in row.cells if cell.strip()) for row in above)
     return Layout(
-        path, delimiter, names, begin, line, end, header_line, footer, rewritten, limits, preamble, trailer, is_mended
+        path,
+        delimiter,
+        names,
+        begin,
+        line,
+        end,
+        header_line,
+        footer,
+        rewritten,
+        limits,
+        preamble,
+        trailer,
+        is_mended,
+        written,
     )
 
 
@@ -144,6 +161,11 @@ def _heading(rows: Sequence[_Row], reads: Reads, is_known: IsKnown | None) -> He
     if reads.columns:
         return Heading(0, 1, reads.columns)
     return find_heading([row.cells for row in rows], is_known)
+
+
+def _written(cells: Sequence[str], names: tuple[str, ...]) -> tuple[str, ...]:
+    """The names as they stand in the header's cells, unless they are more than those."""
+    return tuple(cells) if [cell.strip() for cell in cells] == list(map(str.strip, names)) else names
 
 
 def _end_with_nothing(rows: Sequence[_Row], width: int) -> bool:
