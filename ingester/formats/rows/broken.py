@@ -7,14 +7,17 @@ from those of the rules.
 from __future__ import annotations
 
 import re
-from bisect import bisect
+from bisect import bisect, bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 _QUOTE = ord('"')
 _WHOLE = re.compile(rb'"(?:[^"]++|"")*+"')
-#: Delimiters and quotes of a line that are puzzled over.
+#: Bytes of a line that is puzzled over, and its delimiters and quotes.
+_LONGEST = 64 << 10
 _MOST = 1000
+#: Cells with odd quotes of which as few as possible are assumed; whether there are more makes no difference.
+_ODD = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +29,12 @@ class Likely:
 
 
 def likely(line: bytes, delimiter: bytes, width: int) -> Likely:
-    """The cells of a line without its end: `width` of them if that can be, else a number near it.
+    """The cells of a line without its end: `width` of them if that can be, else a number near it; few have odd quotes.
 
     A cell that begins with a quote ends at one that a delimiter or the end follows, whatever quotes are inside it; or
     its quote is a character like others, and it ends at the next delimiter.
     """
-    if line.count(delimiter) > _MOST or line.count(b'"') > _MOST:
+    if len(line) > _LONGEST or line.count(delimiter) > _MOST or line.count(b'"') > _MOST:
         return Likely(line.split(delimiter))
     return _Puzzle(line, delimiter).solved(width)
 
@@ -43,55 +46,86 @@ class _Puzzle:
         self._line = line
         self._starts = [0, *(at + 1 for at, byte in enumerate(line) if byte == delimiter[0])]
         index = {start: place for place, start in enumerate([*self._starts, len(line) + 1])}
-        closing = [at for at, byte in enumerate(line) if byte == _QUOTE and at + 2 in index]
         #: Where a quoted cell may end, and the index of the cell after it.
-        self._closing = closing
-        self._after = [index[at + 2] for at in closing]
-        #: By index, a bit for each number of cells that the rest may have, and for each that it may have in two ways.
-        self._one, self._two = [0] * len(index), [0] * len(index)
-        self._one[-1] = 1
+        self._closing = [at for at, byte in enumerate(line) if byte == _QUOTE and at + 2 in index]
+        self._after = [index[at + 2] for at in self._closing]
+        #: By index, a bit for each number of cells that the rest may have: with so many odd ones at most, the last
+        #: with any number of them; and those that it may have in two ways.
+        self._within = [[0] * len(index) for _ in range(_ODD + 2)]
+        self._twice = [0] * len(index)
+        for counts in self._within:
+            counts[-1] = 1
         self._count()
 
     def _count(self) -> None:
-        one = two = 0
+        """From the end to the beginning: a quoted cell may end where a later one may, and at the quotes between."""
+        within, twice = self._within, self._twice
+        most = len(within) - 1
+        quoted, quoted_twice = [0] * len(within), 0
         left = len(self._closing)
         for place in range(len(self._starts) - 1, -1, -1):
-            start = self._starts[place]
+            start, end = self._starts[place], self._end(place)
             while left and self._closing[left - 1] > start:
                 left -= 1
-                one, two = self._with(one, two, self._after[left])
-            if not self._opens(start):
-                self._one[place], self._two[place] = self._with(0, 0, place + 1)
-            elif left < len(self._after) and self._after[left] == place + 1:
-                self._one[place], self._two[place] = one, two  # it ends there with its quote or without
-            else:
-                self._one[place], self._two[place] = self._with(one, two, place + 1)
+                then = self._after[left]
+                quoted_twice |= twice[then] << 1 | quoted[most] & within[most][then] << 1
+                quoted = [ways | counts[then] << 1 for ways, counts in zip(quoted, within, strict=True)]
+            plain = int(_QUOTE in self._line[start:end])
+            for odd, counts in enumerate(within):
+                if odd >= plain:
+                    counts[place] = within[self._less(odd, plain)][place + 1] << 1
+            twice[place] = twice[place + 1] << 1
+            if self._opens(start):
+                if left == len(self._after) or self._after[left] != place + 1:
+                    twice[place] |= quoted_twice | quoted[most] & counts[place]
+                else:
+                    twice[place] |= quoted_twice  # it ends there with its quote or without
+                whole = self._whole(start)
+                for odd, counts in enumerate(within):
+                    if whole is not None:
+                        counts[place] |= counts[self._after[whole]] << 1
+                    if odd:
+                        counts[place] |= quoted[self._less(odd, 1)]
 
-    def _with(self, one: int, two: int, place: int) -> tuple[int, int]:
-        more = self._one[place] << 1
-        return one | more, two | self._two[place] << 1 | one & more
+    def _less(self, odd: int, by: int) -> int:
+        """How many odd cells the rest may have; any number if it was any number."""
+        return odd if odd == len(self._within) - 1 else odd - by
 
     def _opens(self, start: int) -> bool:
         return self._line[start : start + 1] == b'"'
 
+    def _end(self, place: int) -> int:
+        """Where a cell without quotes ends."""
+        return self._starts[place + 1] - 1 if place + 1 < len(self._starts) else len(self._line)
+
+    def _whole(self, start: int) -> int | None:
+        """Which of the closing quotes ends a cell as quoted cells should."""
+        found = _WHOLE.match(self._line, start)
+        at = bisect_left(self._closing, found.end() - 1) if found else len(self._closing)
+        return at if found and at < len(self._closing) and self._closing[at] == found.end() - 1 else None
+
     def solved(self, width: int) -> Likely:
-        counts = [count for count in range(self._one[0].bit_length()) if self._one[0] >> count & 1]
+        possible = self._within[-1][0]
+        counts = [count for count in range(possible.bit_length()) if possible >> count & 1]
         count = min(counts, key=lambda each: (abs(each - width), each))
-        is_only = count == width and not self._two[0] >> width & 1
+        odd = next(odd for odd, counts in enumerate(self._within) if counts[0] >> count & 1)
         cells, place = [], 0
         for left in range(count - 1, -1, -1):
-            cell, place = next(way for way in self._ways(place) if self._one[way[1]] >> left & 1)
-            cells.append(cell)
-        return Likely(cells, is_only)
+            for cell, after, is_odd in self._ways(place):  # pragma: no branch -- one of them is possible
+                rest = self._less(odd, is_odd)
+                if rest >= 0 and self._within[rest][after] >> left & 1:
+                    cells.append(cell)
+                    place, odd = after, rest
+                    break
+        return Likely(cells, count == width and not self._twice[0] >> width & 1)
 
-    def _ways(self, place: int) -> Iterator[tuple[bytes, int]]:
-        """Where a cell may end, the likeliest first: as quoted cells do, at another quote, without one."""
-        line, start = self._line, self._starts[place]
+    def _ways(self, place: int) -> Iterator[tuple[bytes, int, bool]]:
+        """Where a cell may end, the likeliest first, and whether that would be odd."""
+        line, start, end = self._line, self._starts[place], self._end(place)
         if self._opens(start):
-            found = list(range(bisect(self._closing, start), len(self._closing)))
-            whole = _WHOLE.match(line, start)
-            found.sort(key=lambda at: whole is None or self._closing[at] != whole.end() - 1)
-            for at in found:
-                yield line[start + 1 : self._closing[at]].replace(b'""', b'"'), self._after[at]
-        end = self._starts[place + 1] - 1 if place + 1 < len(self._starts) else len(line)
-        yield line[start:end], place + 1
+            whole = self._whole(start)
+            first = bisect(self._closing, start)
+            for at in [*([] if whole is None else [whole]), *range(first, len(self._closing))]:
+                text = line[start + 1 : self._closing[at]].replace(b'""', b'"')
+                yield text, self._after[at], at != whole
+        yield line[start:end], place + 1, _QUOTE in line[start:end]

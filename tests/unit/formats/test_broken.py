@@ -16,6 +16,7 @@ from ingester.formats.rows.broken import likely
         (b'1,a,b,"c, 5"",e', [b"1", b"a", b"b", b'c, 5"', b"e"]),
         (b'1,a,b,"a 5" rod, long",e', [b"1", b"a", b"b", b'a 5" rod, long', b"e"]),
         (b'1,a,b,"c, d","', [b"1", b"a", b"b", b"c, d", b'"']),
+        (b'1,"a,b,"c, d","e, f, g"', [b"1", b'"a', b"b", b"c, d", b"e, f, g"]),
         (b'1,a,b,"say ""x"", y",e"f', [b"1", b"a", b"b", b'say "x", y', b'e"f']),
     ],
 )
@@ -43,7 +44,18 @@ def test_it_is_known_whether_there_is_another_reading() -> None:
     assert likely(b'"a,b",c,"d,e"', b",", 4).is_only is False
 
 
-@pytest.mark.parametrize("line", [b'"x",' * 900, b'",' * 1000, b'a,"' * 990, b'"' * 3_000_000, b'",' * 1_000_000])
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'"x",' * 900,
+        b'",' * 1000,
+        b'a,"' * 990,
+        b'"' + b"x" * 60 + b',"' * 999,
+        (b'"' + b"x" * 100) * 640,
+        b'"' * 3_000_000,
+        b'",' * 1_000_000,
+    ],
+)
 def test_hostile_lines_are_not_puzzled_over_for_long(line: bytes) -> None:
     began = time.perf_counter()
     likely(line, b",", 400)
