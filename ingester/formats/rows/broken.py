@@ -44,10 +44,11 @@ class _Puzzle:
 
     def __init__(self, line: bytes, delimiter: bytes) -> None:
         self._line = line
-        self._starts = [0, *(at + 1 for at, byte in enumerate(line) if byte == delimiter[0])]
+        delimiter = re.escape(delimiter)
+        self._starts = [0, *(match.end() for match in re.finditer(delimiter, line))]
         index = {start: place for place, start in enumerate([*self._starts, len(line) + 1])}
         #: Where a quoted cell may end, and the index of the cell after it.
-        self._closing = [at for at, byte in enumerate(line) if byte == _QUOTE and at + 2 in index]
+        self._closing = [match.start() for match in re.finditer(rb'"(?=%b|\Z)' % delimiter, line)]
         self._after = [index[at + 2] for at in self._closing]
         #: By index, a bit for each number of cells that the rest may have: with so many odd ones at most, the last
         #: with any number of them; and those that it may have in two ways.
