@@ -16,13 +16,13 @@ _WHOLE = re.compile(rb'"(?:[^"]++|"")*+"')
 #: Bytes of a line that is puzzled over, and its delimiters and quotes.
 _LONGEST = 64 << 10
 _MOST = 1000
-#: Cells with odd quotes of which as few as possible are assumed; whether there are more makes no difference.
+#: As few cells as possible are taken for oddly quoted; beyond so many it makes no difference.
 _ODD = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Likely:
-    """Cells, and whether no other way of telling them apart comes to as many, and to as many as were wanted."""
+    """Cells; `is_only` if they are as many as were wanted, and no other way of telling them apart comes to that."""
 
     cells: list[bytes]
     is_only: bool = False
@@ -77,10 +77,10 @@ class _Puzzle:
                     counts[place] = within[self._less(odd, plain)][place + 1] << 1
             twice[place] = twice[place + 1] << 1
             if self._opens(start):
+                twice[place] |= quoted_twice
                 if left == len(self._after) or self._after[left] != place + 1:
-                    twice[place] |= quoted_twice | quoted[most] & counts[place]
-                else:
-                    twice[place] |= quoted_twice  # it ends there with its quote or without
+                    # Else it ends there with its quote or without, which is one way.
+                    twice[place] |= quoted[most] & within[most][place]
                 whole = self._whole(start)
                 for odd, counts in enumerate(within):
                     if whole is not None:
@@ -112,12 +112,12 @@ class _Puzzle:
         odd = next(odd for odd, counts in enumerate(self._within) if counts[0] >> count & 1)
         cells, place = [], 0
         for left in range(count - 1, -1, -1):
-            for cell, after, is_odd in self._ways(place):  # pragma: no branch -- one of them is possible
-                rest = self._less(odd, is_odd)
-                if rest >= 0 and self._within[rest][after] >> left & 1:
-                    cells.append(cell)
-                    place, odd = after, rest
-                    break
+            cell, place, odd = next(
+                (cell, after, rest)
+                for cell, after, is_odd in self._ways(place)
+                if (rest := self._less(odd, is_odd)) >= 0 and self._within[rest][after] >> left & 1
+            )
+            cells.append(cell)
         return Likely(cells, count == width and not self._twice[0] >> width & 1)
 
     def _ways(self, place: int) -> Iterator[tuple[bytes, int, bool]]:
