@@ -26,13 +26,15 @@ _SINGLE = (",", ";", "\t", "|", "^", "~", "\x01", "\x1f", "\x1e", "§", "¦", ":
 _WEAK = {":": 0.6, "#": 0.6, " ": 0.5}
 #: How even rows have to be to be told apart by a weak one.
 _EVEN_ENOUGH = 0.9
+#: So many lines of as many words are no accident.
+_MANY = 50
 #: How unlikely rows without a header are to have something else above them.
 _HEADLESS = 0.3
-#: What a table of one column scores, whatever is in it.
+#: What a table of one column of values scores.
 _ONE_COLUMN = 0.06
 #: What is left of a table of whose cells a column stands in apostrophes, if those mean nothing; nobody means that.
 _WRAPPED = 0.7
-_RUN = re.compile(r"(?<![^\w\s\"'])[^\w\s\"'.()\[\]{}+@/\\<>=$€£%&!?*-]{2,4}(?![^\w\s\"'])")
+_RUN = re.compile(r"(?<![^\w\s\"'`])[^\w\s\"'`.()\[\]{}+@/\\<>=$€£%&!?*-]{2,4}(?![^\w\s\"'`])")
 _SPACED = re.compile(r"[,;|] (?=\S)")
 _SEP_LINE = re.compile(r"\A\ufeff?sep=(.{1,4}?)\r?(?:\n|\Z)", re.IGNORECASE)
 #: Lines of the sample that tell, rows that vote, rows that show a header, and how many cells are looked at.
@@ -40,7 +42,9 @@ _LINES = 300
 _VOTERS = 200
 _FIRST = 16
 _CELLS = 1500
-_STRANGE = re.compile(r"[;|\t^~\x01\x1e\x1f]|,(?![ \d])|\A,|\\\"|\A[\"'][^\"']*\Z")
+#: What is no cell but several.
+_ROW = re.compile(r"(?:[;|\t]\S[^;|\t]*+){2}")
+_STRANGE = re.compile(r"[;|\t^~\x01\x1e\x1f]|(?<!\d),(?! )|,(?![ \d])|\A,|\\\"|\A[\"'][^\"']*\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,7 @@ def tell_dialect(sample: str, reads: Reads, is_known: IsKnown | None = None) -> 
     settled = reads.escape is not None or reads.quote is not None
     # A table of one column has to be beaten; its delimiter is one that it does not have.
     single = next((each for each in _SINGLE if each not in body), ",")
-    best, best_score = Dialect(pinned or single, quotes[0], reads.escape), 0.0 if pinned else _ONE_COLUMN
+    best, best_score = Dialect(pinned or single, quotes[0], reads.escape), 0.0 if pinned else _one_column(body)
     for delimiter, quote in itertools.product(delimiters, quotes):
         if quote and quote in delimiter:
             continue
@@ -92,10 +96,10 @@ def _candidates(body: str) -> Iterator[str]:
     lines = [line for line in body.splitlines()[:20] if line.strip()]
     runs = Counter(run for line in lines for run in set(_RUN.findall(line)))
     several = [run for run, lines_with in runs.most_common(6) if lines_with * 2 > len(lines) or lines_with > 2]
-    # `, ` if few of the commas stand without the space.
     shown = "\n".join(lines)
-    spaced = Counter(_SPACED.findall(shown))
-    several += [run for run, count in spaced.items() if count * 10 >= 7 * shown.count(run[0])]
+    several += Counter(_SPACED.findall(shown))
+    # If few of the commas stand without the space; `,,` is an empty cell where others are filled.
+    several = [run for run in several if shown.count(run) * run.count(run[0]) * 10 >= 7 * shown.count(run[0])]
     found = [*(delimiter for delimiter in present if delimiter not in _WEAK), *several]
     yield from [*found, *(delimiter for delimiter in present if delimiter in _WEAK)] or [","]
 
@@ -103,9 +107,12 @@ def _candidates(body: str) -> Iterator[str]:
 def _quotes(body: str, delimiters: Sequence[str]) -> Iterator[str]:
     yield '"'
     marks = "".join(re.escape(delimiter[0]) for delimiter in delimiters)
-    single = re.compile(rf"(?m)(?:^|[{marks}] ?)'(?:[^'\\\r\n]++|''|\\.)*+'(?=[{marks}]|\r?$)")
-    if "'" in body and len(single.findall(body, 0, 1 << 14)) >= 2:
-        yield "'"
+    for quote in "'`":
+        quoted = re.compile(
+            rf"(?m)(?:^|[{marks}] ?){quote}(?:[^{quote}\\\r\n]++|{quote}{quote}|\\.)*+{quote}(?=[{marks}]|\r?$)"
+        )
+        if quote in body and len(quoted.findall(body, 0, 1 << 14)) >= 2:
+            yield quote
 
 
 def _escape(body: str, delimiter: str, quote: str) -> str | None:
@@ -156,7 +163,7 @@ def _score(rows: list[list[str]], delimiter: str, quote: str, is_known: IsKnown 
     widths = Counter(map(len, rows))
     width = max(widths, key=lambda each: (widths[each] * min(each, 4), each))
     even = widths[width] / len(rows)
-    if width < 2 or (delimiter in _WEAK and (even < _EVEN_ENOUGH or len(rows[0]) != width)):
+    if width < 2 or (delimiter in _WEAK and not _is_divided(rows, width, delimiter)):
         return 0.001
     if len(rows[0]) < width and find_heading(rows[:_FIRST]).row is None:
         even *= _HEADLESS  # what stands above is a header, of another dialect
@@ -172,6 +179,28 @@ def _score(rows: list[list[str]], delimiter: str, quote: str, is_known: IsKnown 
         known = max(sum(1 for cell in row if is_known(cell.strip())) for row in rows[:50])
         score *= 1 + min(known, width) / width
     return score
+
+
+def _is_divided(rows: list[list[str]], width: int, delimiter: str) -> bool:
+    """Whether a weak delimiter is one: it divides evenly, no times and no short list of words, as no other would."""
+    even = [row for row in rows if len(row) == width]
+    if len(even) < _EVEN_ENOUGH * len(rows) or len(rows[0]) != width:
+        return False
+    # A day, a time and what half of the day it is in; of more cells it is a row that begins with a date.
+    times = sum(1 for row in even if kind(delimiter.join(row)) == "date") if width < 4 else 0
+    rows_inside = sum(1 for row in even if any(map(_ROW.search, row)))
+    if max(times, rows_inside) * 2 > len(even):
+        return False
+    words = all(kind(cell) == "text" and " " not in cell for row in even for cell in row)
+    return not (words and delimiter == " " and len(even) < max(_MANY, len(rows)))
+
+
+def _one_column(body: str) -> float:
+    """How likely lines are cells: the less, the more they look like several, unless the first names a single one."""
+    lines = [line for line in itertools.islice(body.splitlines(), _VOTERS) if line.strip()]
+    if not lines or not _STRANGE.search(lines[0]):
+        return _ONE_COLUMN
+    return _ONE_COLUMN * sum(map(_worth, lines)) / len(lines)
 
 
 def _worth(cell: str) -> float:

@@ -33,6 +33,48 @@ def test_times_do_not_make_a_comma_file_colon_separated(tmp_path: Path) -> None:
     assert opened(tmp_path, "id,from,to\n1,10:00:00,11:30:00\n2,12:00:00,13:30:00\n").detected.delimiter == ","
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["09:15", "10:30", "23:05"],
+        ["DELIVER IN PERSON", "TAKE BACK RETURN", "COLLECT COD PARCEL"],
+        ["Full Name", "Ada Lovelace", "Alan Turing"],
+        ["2024-05-01 10:00:00", "2024-05-02 11:30:00"],
+    ],
+)
+def test_times_and_words_of_one_column_are_not_divided(tmp_path: Path, lines: list[str]) -> None:
+    assert rows(opened(tmp_path, "\n".join(lines)))[-1] == [lines[-1]]
+
+
+def test_words_that_every_one_of_many_lines_divides_alike_are_two_columns(tmp_path: Path) -> None:
+    edges = "".join(f"from{chr(97 + n % 26)} to{chr(97 + n // 26)}\n" for n in range(60))
+    assert opened(tmp_path, edges).detected.delimiter == " "
+
+
+def test_a_weak_delimiter_does_not_beat_one_that_rows_of_differing_lengths_have(tmp_path: Path) -> None:
+    text = "A:1:UN:x;GRP;M;1\nB:1:UN:y;GRP;M;1;SEG;C;9\nC:1:UN:z;GRP;M;1\n"
+    assert opened(tmp_path, text).detected.delimiter == ";"
+
+
+def test_a_comma_after_text_is_none_of_a_number(tmp_path: Path) -> None:
+    text = "North | Hill,4252,2433\nSouth | Hill,71,41\nEast | Lake,71,40\n"
+    assert opened(tmp_path, text).detected.delimiter == ","
+
+
+def test_an_empty_cell_makes_no_delimiter_of_two_characters(tmp_path: Path) -> None:
+    found = opened(tmp_path, "0||test\n1||x\n2|y|z\n3||w\n4|v|u\n")
+    assert (found.detected.delimiter, rows(found)[-1]) == ("|", ["4", "v", "u"])
+
+
+def test_cells_may_stand_in_backticks(tmp_path: Path) -> None:
+    found = opened(tmp_path, "`id`,`name`\n`1`,`a,b`\n`2`,`the ``x```\n")
+    assert (found.detected.quote, rows(found)[1:]) == ("`", [["1", "a,b"], ["2", "the `x`"]])
+
+
+def test_a_header_of_several_names_is_not_one_column_however_uneven_the_rows_are(tmp_path: Path) -> None:
+    assert opened(tmp_path, "id,name,land,city\n1,eng\n1,eng\n\n2,ger,1,2,3\n").detected.delimiter == ","
+
+
 def test_one_column_is_a_comma_file(tmp_path: Path) -> None:
     assert opened(tmp_path, "id\n1\n2\n").detected.delimiter == ","
 
