@@ -38,6 +38,19 @@ _AROUND = 24
 _HIGH = re.compile(rb"[^\x00-\x7f]")
 #: How Western text is encoded unless something speaks for another encoding; measured on short lists of names.
 _WESTERN = "cp1252"
+#: Of these ISO has control characters where Windows has letters and quotation marks; nobody sends the former.
+_WINDOWS = {
+    "iso8859-1": "cp1252",
+    "iso8859-2": "cp1250",
+    "iso8859-5": "cp1251",
+    "iso8859-6": "cp1256",
+    "iso8859-7": "cp1253",
+    "iso8859-8": "cp1255",
+    "iso8859-9": "cp1254",
+    "iso8859-13": "cp1257",
+    "iso8859-15": "cp1252",
+}
+_CONTROL = re.compile(rb"[\x80-\x9f]")
 _UNSURE = 0.034
 #: Less sure than this is no idea at all.
 _NO_IDEA = 0.01
@@ -195,7 +208,20 @@ def _detected(shown: bytes) -> str | None:
     is_unsure = found["confidence"] < _UNSURE or len(set(_HIGH.findall(shown))) <= _FEW
     if is_unsure and _is_western(shown):
         return _WESTERN
+    if codec.startswith("iso8859") and _CONTROL.search(shown):
+        return _of_windows(codec, shown)
     return None if codec in ("utf-8", "ascii") or found["confidence"] < _NO_IDEA else codec
+
+
+def _of_windows(codec: str, shown: bytes) -> str | None:
+    """What Windows has instead of an encoding of ISO's, if the text can be that."""
+    instead = _WINDOWS.get(codec)
+    try:
+        if instead is not None:
+            shown.decode(instead)
+    except UnicodeDecodeError:
+        return None
+    return instead
 
 
 def _is_western(shown: bytes) -> bool:

@@ -520,3 +520,13 @@ def test_names_that_rows_below_leave_out_are_names(tmp_path: Path) -> None:
 def test_a_title_above_names_is_not_part_of_them_where_some_columns_have_none(tmp_path: Path) -> None:
     found = opened(tmp_path, "Meetings,,,,\nwho,day,,,\nBob,2026-01-01,,,\nAl,2026-01-02,,,\n")
     assert rows(found)[0][:2] == ["who", "day"]
+
+
+def test_letters_of_windows_are_not_taken_for_control_characters_of_iso(tmp_path: Path) -> None:
+    names = ["Žluťoučký", "Plzeň", "Řehoř", "Škoda", "Łódź", "Kraków"]
+    found = opened(tmp_path, b"id,name\n" + "".join(f"{n},{x}\n" for n, x in enumerate(names)).encode("cp1250"))
+    assert [row[1] for row in rows(found)[1:]] == names
+
+
+def test_a_header_of_more_cells_than_the_rows_stays_one_where_the_rows_are_text(tmp_path: Path) -> None:
+    assert rows(opened(tmp_path, "name,town,note\nAda,Rome\nBob,Bern\n"))[0] == ["name", "town", "note"]
