@@ -13,10 +13,14 @@ _SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class Comment:
-    """What comments begin with. A line with `row` delimiters is a row all the same; with None, none is."""
+    """What comments begin with. A line with `row` delimiters is a row all the same; with None, none is.
+
+    `lead` lines at the beginning are comments whatever they have: they are sentences, and no header is among them.
+    """
 
     mark: str
     row: int | None = None
+    lead: int = 0
 
 
 @dataclass(slots=True)
@@ -48,7 +52,10 @@ def without_comments(
 
     def kept(match: re.Match[str]) -> str:
         text = match["line"]
-        if text is None or (comment.row is not None and text.count(delimiter) >= comment.row):
+        if text is None:
+            return match.group()
+        # The lines that lead are the first that match.
+        if comment.row is not None and left_out.count >= comment.lead and text.count(delimiter) >= comment.row:
             return match.group()
         left_out.add(text)
         return ""

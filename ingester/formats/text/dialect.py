@@ -221,8 +221,10 @@ def _comment(body: str, dialect: Dialect) -> Comment | None:
     lines = body.lstrip("\ufeff\r\n").splitlines()
     if not lines or not lines[0].startswith("#"):
         return None
+    lead = list(itertools.takewhile(lambda line: line.startswith("#"), lines))
     after = next((line for line in lines if line and not line.startswith("#")), "")
     row = max(1, after.count(dialect.delimiter))
     if after and lines[0].count(dialect.delimiter) >= row:
         return None  # a header that is called so: `#id,name`
-    return Comment("#", row)
+    # A header would be the last of them.
+    return Comment("#", row, len(lead) - (lead[-1].count(dialect.delimiter) >= row))

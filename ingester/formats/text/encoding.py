@@ -213,14 +213,13 @@ def _detected(shown: bytes) -> str | None:
     return None if codec in ("utf-8", "ascii") or found["confidence"] < _NO_IDEA else codec
 
 
-def _of_windows(codec: str, shown: bytes) -> str | None:
+def _of_windows(codec: str, shown: bytes) -> str:
     """What Windows has instead of an encoding of ISO's, if the text can be that."""
-    instead = _WINDOWS.get(codec)
+    instead = _WINDOWS.get(codec, codec)
     try:
-        if instead is not None:
-            shown.decode(instead)
+        shown.decode(instead)
     except UnicodeDecodeError:
-        return None
+        return codec
     return instead
 
 

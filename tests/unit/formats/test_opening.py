@@ -530,3 +530,17 @@ def test_letters_of_windows_are_not_taken_for_control_characters_of_iso(tmp_path
 
 def test_a_header_of_more_cells_than_the_rows_stays_one_where_the_rows_are_text(tmp_path: Path) -> None:
     assert rows(opened(tmp_path, "name,town,note\nAda,Rome\nBob,Bern\n"))[0] == ["name", "town", "note"]
+
+
+@pytest.mark.parametrize(("last", "names"), [("#", ["1", "2", "3"]), ("#id,name,price", ["#id", "name", "price"])])
+def test_sentences_in_comments_above_a_table_are_no_rows_but_a_header_below_them_is(
+    tmp_path: Path, last: str, names: list[str]
+) -> None:
+    text = f"# Prices.\n# Free for you, for me, or anybody\n# to read, copy, and print, see below\n{last}\n"
+    found = opened(tmp_path, text + "".join(f"{n},{n + 1},{n + 2}\n" for n in range(1, 9)))
+    assert rows(found)[0] == names
+
+
+def test_a_row_that_begins_as_comments_do_stays_one_below_them(tmp_path: Path) -> None:
+    found = opened(tmp_path, "# Tags.\n# Free, for all\n#\ntag,n\n#a,1\n#b,2\nc,3\n# end\n")
+    assert rows(found) == [["tag", "n"], ["#a", "1"], ["#b", "2"], ["c", "3"]]
