@@ -14,8 +14,10 @@ import math
 import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +26,16 @@ import python_calamine as calamine
 from ingester.domain.errors import UnreadableFile
 from ingester.formats.plain import TYPED, PlainWriter, text, too_large, typed, unreadable
 from ingester.formats.serving import Allowed, hear, say, serve
-from ingester.formats.sheets import ods_content, sheet_parts, xls_records
+from ingester.formats.sheets import ods_content, sheet_parts
+from ingester.formats.sheets.number_format import EXACT
 from ingester.formats.sheets.sheet_lost import Lost
+from ingester.formats.sheets.xls_records import XlsRecords
 
 #: Rows that are looked at for the header; a name is not longer than that.
 SAMPLE_ROWS = 150
 _SAMPLE_CELL = 4000
 _NAMED = 8
-_EXACT = 10**15
-_COMPOUND_FILE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
+_ZIP = b"PK"
 _ISO_TIME = re.compile(r"PT([0-9]{1,6})H([0-9]{1,2})M([0-9]{1,2}(?:\.[0-9]{1,9})?)S")
 _Cell = str | int | float | bool | date | datetime | time | timedelta
 _Row = Sequence[_Cell]
@@ -44,7 +46,7 @@ _Row = Sequence[_Cell]
 
 def number(value: float) -> str:
     """A float in plain digits: the shortest that mean it, or twelve where the rest is the noise of arithmetic."""
-    if value.is_integer() and abs(value) < _EXACT:
+    if value.is_integer() and abs(value) < EXACT:
         return str(int(value))
     digits = repr(value)
     if len(digits) > 15 and not value.is_integer():
@@ -105,26 +107,39 @@ def _shown(row: _Row) -> list[str]:
 # --- the workbook ----------------------------------------------------------------------------------------------------
 
 
-def _open(source: Path, order: dict[str, Any]) -> tuple[calamine.CalamineWorkbook, str]:
-    """The workbook, and what it is."""
+@dataclass(frozen=True, slots=True)
+class _Book:
+    """A workbook, and what tells what its reader loses of a sheet: of one by its name, and by its place of so many."""
+
+    read: calamine.CalamineWorkbook
+    is_ods: bool
+    lost: Callable[[str, int, int], Lost]
+
+
+def _open(source: Path, order: dict[str, Any]) -> _Book:
     with source.open("rb") as file:
-        start = file.read(1 << 16)
-    if start.startswith(_COMPOUND_FILE):
-        kind = "xls"
-    elif start.startswith(b"PK"):
-        parts = sheet_parts.examine(source, order["unpacked_bytes"], order["ratio"], order["ratio_bytes"])
-        kind = "ods" if "content.xml" in parts else "xlsx"
-        if any(name.endswith("workbook.bin") for name in parts):
-            raise unreadable("it is a binary workbook (.xlsb); save it as .xlsx")
-    else:
-        kind = "xls"
-    try:
-        return calamine.CalamineWorkbook.from_filelike(source.open("rb")), kind
-    except calamine.CalamineError:
-        # A new workbook with a password is an old one that holds nothing but the new one, encrypted.
-        if kind == "xls" and _ENCRYPTED in source.read_bytes():
-            raise unreadable("the workbook is protected by a password") from None
-        raise
+        start = file.read(len(_ZIP))
+    if start != _ZIP:
+        records = XlsRecords(source)
+        mended = records.mended()
+        workbook = (
+            _named(source, order, "xls") if mended is None else calamine.CalamineWorkbook.from_object(BytesIO(mended))
+        )
+        return _Book(workbook, False, lambda _, index, sheets: records.lost_cells(index, sheets))
+    parts = sheet_parts.examine(source, order["unpacked_bytes"], order["ratio"], order["ratio_bytes"])
+    if any(name.endswith("workbook.bin") for name in parts):
+        raise unreadable("it is a binary workbook (.xlsb); save it as .xlsx")
+    if "content.xml" in parts:
+        return _Book(_named(source, order, "ods"), True, lambda name, *_: ods_content.lost_cells(source, name))
+    return _Book(_named(source, order, "xlsx"), False, lambda name, *_: sheet_parts.lost_cells(source, name))
+
+
+def _named(source: Path, order: dict[str, Any], kind: str) -> calamine.CalamineWorkbook:
+    """The workbook, by a name that says what it is; else the reader tries all kinds and cannot say what is wrong."""
+    link = Path(f"{order['target']}.{kind}")
+    link.unlink(missing_ok=True)
+    link.symlink_to(source)
+    return calamine.CalamineWorkbook.from_path(link)
 
 
 def _choose(workbook: calamine.CalamineWorkbook, wanted: str | None) -> tuple[calamine.CalamineSheet, list[str]]:
@@ -152,14 +167,6 @@ def _choose(workbook: calamine.CalamineWorkbook, wanted: str | None) -> tuple[ca
     if chosen is None:
         raise UnreadableFile("empty_file", "")
     return chosen, others
-
-
-def _lost(source: Path, kind: str, name: str, names: list[str]) -> Lost:
-    if kind == "xlsx":
-        return sheet_parts.lost_cells(source, name)
-    if kind == "ods":
-        return ods_content.lost_cells(source, name)
-    return xls_records.lost_cells(source, names.index(name), len(names))
 
 
 class _Sheet:
@@ -230,10 +237,11 @@ _AS_TEXT[_Written] = str
 
 def _read(order: dict[str, Any]) -> None:
     source = Path(order["source"])
-    workbook, kind = _open(source, order)
-    chosen, others = _choose(workbook, order["sheet"])
-    lost = _lost(source, kind, chosen.name, workbook.sheet_names)
-    sheet = _Sheet(chosen, lost, order["sheet_cells"], kind == "ods")
+    book = _open(source, order)
+    chosen, others = _choose(book.read, order["sheet"])
+    names = book.read.sheet_names
+    lost = book.lost(chosen.name, names.index(chosen.name), len(names))
+    sheet = _Sheet(chosen, lost, order["sheet_cells"], book.is_ods)
     sample = [(number, _shown(row)) for number, row in itertools.islice(sheet.rows(), SAMPLE_ROWS)]
     say(sheet=chosen.name, others=others, sample=sample, uncalculated=lost.uncalculated)
     heading = hear()

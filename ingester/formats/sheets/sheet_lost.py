@@ -1,14 +1,15 @@
 """What the reader of workbooks does not tell of a sheet's cells.
 
-It gives nothing where a cell has an error or a formula that was never calculated, and a float for a number of twenty
-digits. Either would be a wrong value that nobody hears of.
+It gives nothing where a cell has an error or a formula that was never calculated, a float for a number of twenty
+digits, and 123 where people see 00123. Each would be a wrong value that nobody hears of.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ingester.formats.plain import too_large
+from ingester.formats.plain import text, too_large
+from ingester.formats.sheets.number_format import EXACT, Show
 
 #: What a cell is whose formula nobody calculated, as an error of Excel's own.
 NEVER_CALCULATED = "#CALC!"
@@ -19,7 +20,7 @@ _MOST = 5_000_000
 class Lost:
     """Cells by row and column from 0."""
 
-    #: The cell as it is to be written: an error, or all digits of a number.
+    #: The cell as it is to be written: an error, all digits of a number, or with its zeros.
     cells: dict[tuple[int, int], str] = field(default_factory=dict)
     #: Formatted numbers below zero, of which no time of day can be.
     negative: set[tuple[int, int]] = field(default_factory=set)
@@ -30,4 +31,11 @@ class Lost:
         self.cells[place] = cell
         self.uncalculated += cell == NEVER_CALCULATED
         if len(self.cells) > _MOST:
-            raise too_large(f"a sheet with over {_MOST} errors, formulas without a value and numbers of 16 digits")
+            raise too_large(
+                f"a sheet with over {_MOST} errors, formulas without a value and numbers of 16 digits or 00123"
+            )
+
+    def keep_shown(self, place: tuple[int, int], value: float, show: Show) -> None:
+        """A number as its format shows it, if that is more than the number."""
+        if value.is_integer() and 0 <= value < EXACT and (shown := show(int(value))) != str(int(value)):
+            self.keep(place, text(shown))
