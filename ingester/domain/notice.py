@@ -87,6 +87,11 @@ _ALL = (
         "Only the sheet {expected} was imported; others have rows as well",
         "Send one sheet, or let the feed say which.",
     ),
+    _warning(
+        "rounded_numbers",
+        "A spreadsheet keeps 15 digits of a number; longer ones end in zeros, columns: {expected}",
+        "Format such columns as text before anything is typed into them.",
+    ),
     _error("invalid_record", "The line is no JSON object", "Send one object on each line."),
     _warning(
         "dialect_deviates", "The feed says {expected}", "Export the file as agreed, or change what the feed says."

@@ -11,6 +11,8 @@ from ingester.domain.errors import UnreadableFile
 from ingester.domain.reads import Format, Reads
 from ingester.formats.packed.archive import workbook_of
 
+#: The version of the first record and its length.
+_OLD_WORKBOOKS = (b"\x00\x04", b"\x02\x06", b"\x04\x06")
 #: How files begin that are nothing we read; https://en.wikipedia.org/wiki/List_of_file_signatures
 _FOREIGN = (
     (b"7z\xbc\xaf\x27\x1c", "it is a 7z archive"),
@@ -19,6 +21,7 @@ _FOREIGN = (
     (b"\x89png", "it is a picture"),
     (b"\xff\xd8\xff", "it is a picture"),
     (b"{\\rtf", "it is a text document (RTF)"),
+    *((b"\t" + start + b"\0", "it is a workbook of Excel 4 or older; save it as .xlsx") for start in _OLD_WORKBOOKS),
     (b"<!doctype html", "it is a web page"),
     (b"<html", "it is a web page"),
 )
@@ -49,7 +52,8 @@ def identify(path: Path, name: str, sample: bytes, reads: Reads) -> Format:
 
 
 def _found(path: Path, name: str, sample: bytes) -> Format:
-    if sample.startswith(b"PAR1"):
+    # An encrypted one begins with a length, and a column that is called PARENT with letters.
+    if sample.startswith(b"PAR1") or (sample.startswith(b"PARE") and b"\0" in sample[4:8]):
         return Format.PARQUET
     if sample.startswith(_OLE):
         return Format.XLS

@@ -149,6 +149,8 @@ def _transcribed(
     remarks = []
     if found.other_sheets:
         remarks.append(Remark("other_sheets", f"'{found.sheet}'", ", ".join(found.other_sheets)))
+    if found.rounded:
+        remarks.append(Remark("rounded_numbers", ", ".join(found.rounded)))
     detected = Detected(format=kind.value, encoding=found.encoding, header_row=found.header_row, sheet=found.sheet)
     return Opened(layout, detected, tuple(remarks))
 

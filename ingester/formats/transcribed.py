@@ -26,3 +26,5 @@ class Transcribed:
     encoding: str | None = None
     #: Cells whose formula was never calculated; they stand as `#CALC!`.
     uncalculated: int = 0
+    #: Columns with numbers of sixteen digits and more, of which a spreadsheet keeps fifteen.
+    rounded: tuple[str, ...] = ()

@@ -40,7 +40,8 @@ def _read(order: dict[str, Any]) -> None:
         texts = _texts(opened, source.stat().st_size, order)
         say(names=[name for name, kind in _named("", opened.schema_arrow) if not _is_plain(kind)])
     known = frozenset(hear()["known"])
-    with parquet.ParquetFile(source, read_dictionary=texts) as opened:
+    # Old timestamps span more years than nanoseconds count: 1676 would become 2261.
+    with parquet.ParquetFile(source, read_dictionary=texts, coerce_int96_timestamp_unit="us") as opened:
         names, rows = _transcribe(opened, Path(order["target"]), Allowed.of(order), known.__contains__)
     say(names=names, rows=rows)
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 #: What a format makes of a whole number that is not negative, below `EXACT`.
 Show = Callable[[int], str]
-#: From here on a spreadsheet, which keeps fifteen digits, has lost some.
+#: A spreadsheet keeps fifteen digits: whole numbers are all there below this.
 EXACT = 10**15
 
 #: What shows a language or a colour, not a character of the value.
@@ -52,6 +52,11 @@ def padding(code: str) -> Show | None:
         return "".join(pieces) + suffix
 
     return show
+
+
+def is_rounded(digits: str) -> bool:
+    """Whether a whole number of sixteen digits and more ends in zeros where a spreadsheet puts them."""
+    return len(digits.lstrip("-").rstrip("0")) < len(str(EXACT))
 
 
 def _parts(section: str) -> tuple[int, list[str], str, str] | None:

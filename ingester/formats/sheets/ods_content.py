@@ -8,13 +8,18 @@ from pathlib import Path
 from xml.parsers import expat
 
 from ingester.formats.plain import text, typed, unreadable
+from ingester.formats.sheets.number_format import is_rounded
 from ingester.formats.sheets.sheet_lost import NEVER_CALCULATED, Lost
 
 _CHUNK = 1 << 18
-_MAY_LOSE = re.compile(rb"""table:formula=|office:value=["']-?[0-9]{16}""")
+_MAY_LOSE = re.compile(
+    rb"""table:formula=|office:value=["']-?[0-9]{16}|number:min-integer-digits=["'](?:[2-9]|[1-9][0-9])["']"""
+)
 _OVERLAP = 64
 _ERROR = re.compile(r"#[A-Z][A-Z0-9_/]*[!?]?|Err:[0-9]{3}")
 _LONG = re.compile(r"-?[0-9]{16,1000}")
+#: A number with zeros in front, as it is shown.
+_PADDED = re.compile(r"0+([0-9]+)")
 #: Cells that one tag may repeat, if they are of those that are lost.
 _MOST_REPEATED = 100_000
 
@@ -101,4 +106,10 @@ class _Content:
                 return text(shown or "#VALUE!")
             if "office:value-type" not in cell and not shown:
                 return NEVER_CALCULATED
-        return typed(str(int(value))) if _LONG.fullmatch(value) else None
+        if _LONG.fullmatch(value):
+            if is_rounded(value):
+                return None
+            self.lost.has_all_digits = True
+            return typed(str(int(value)))
+        padded = _PADDED.fullmatch(shown)
+        return shown if padded is not None and padded[1] == value else None

@@ -42,6 +42,7 @@ def transcribe(
         sheet=str(opened["sheet"]),
         other_sheets=tuple(opened["others"]),
         uncalculated=int(opened["uncalculated"]),
+        rounded=tuple(names[place] or f"column {first + place + 1}" for place in written["rounded"]),
     )
 
 

@@ -27,7 +27,7 @@ from ingester.domain.errors import UnreadableFile
 from ingester.formats.plain import TYPED, PlainWriter, text, too_large, typed, unreadable
 from ingester.formats.serving import Allowed, hear, say, serve
 from ingester.formats.sheets import ods_content, sheet_parts
-from ingester.formats.sheets.number_format import EXACT
+from ingester.formats.sheets.number_format import EXACT, is_rounded
 from ingester.formats.sheets.sheet_lost import Lost
 from ingester.formats.sheets.xls_records import XlsRecords
 
@@ -56,8 +56,31 @@ def number(value: float) -> str:
     return format(Decimal(digits), "f").removesuffix(".0") if "e" in digits else digits.removesuffix(".0")
 
 
-def _float(value: float) -> str:
-    return typed(number(value)) if math.isfinite(value) else str(value)
+class _Floats:
+    """Cells of floats. A number that a spreadsheet has rounded stands as a power of ten, which is no identifier."""
+
+    def __init__(self) -> None:
+        self.rounded = 0
+        #: Whether no number was rounded by whoever wrote the sheet.
+        self.are_exact = False
+
+    def __call__(self, value: float) -> str:
+        if not math.isfinite(value):
+            return str(value)
+        digits = number(value)
+        if self.is_rounded(value):
+            self.rounded += 1
+            mantissa, _, exponent = f"{value:.14E}".partition("E")
+            return text(f"{mantissa.rstrip('0').rstrip('.')}E{exponent}")
+        return typed(digits)
+
+    def is_rounded(self, value: _Cell) -> bool:
+        if type(value) is not float or abs(value) < EXACT or self.are_exact:
+            return False
+        return math.isfinite(value) and is_rounded(number(value))
+
+
+_floats = _Floats()
 
 
 def _bool(value: bool) -> str:
@@ -83,7 +106,7 @@ def _duration(value: timedelta) -> str:
 
 _AS_TEXT: dict[type, Callable[[Any], str]] = {
     str: text,
-    float: _float,
+    float: _floats,
     bool: _bool,
     int: lambda value: typed(str(value)),
     datetime: _datetime,
@@ -241,6 +264,7 @@ def _read(order: dict[str, Any]) -> None:
     chosen, others = _choose(book.read, order["sheet"])
     names = book.read.sheet_names
     lost = book.lost(chosen.name, names.index(chosen.name), len(names))
+    _floats.are_exact = lost.has_all_digits
     sheet = _Sheet(chosen, lost, order["sheet_cells"], book.is_ods)
     sample = [(number, _shown(row)) for number, row in itertools.islice(sheet.rows(), SAMPLE_ROWS)]
     say(sheet=chosen.name, others=others, sample=sample, uncalculated=lost.uncalculated)
@@ -248,17 +272,21 @@ def _read(order: dict[str, Any]) -> None:
     first, last = _extent(sheet, heading["names"], heading["data"])
     with PlainWriter(Path(order["target"]), last - first, Allowed.of(order)) as writer:
         held: deque[tuple[int, list[str]]] = deque()
+        rounded: set[int] = set()
         for number, row in sheet.rows():
             if number < heading["data"]:
                 continue
+            before = _floats.rounded
             cells = _cells(row[first:last])
+            if _floats.rounded != before:
+                rounded.update(place for place, cell in enumerate(row[first:last]) if _floats.is_rounded(cell))
             if len(cells) < last - first:
                 cells += [""] * (last - first - len(cells))
             held.append((number, cells))
             if len(held) > heading["footer"]:
                 number, cells = held.popleft()
                 writer.write(cells, number + 1)
-    say(rows=writer.rows, first=first, last=last)
+    say(rows=writer.rows, first=first, last=last, rounded=sorted(rounded))
 
 
 def _extent(sheet: _Sheet, names: Sequence[str], data: int) -> tuple[int, int]:

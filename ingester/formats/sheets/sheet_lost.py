@@ -25,6 +25,8 @@ class Lost:
     #: Formatted numbers below zero, of which no time of day can be.
     negative: set[tuple[int, int]] = field(default_factory=set)
     uncalculated: int = 0
+    #: Whether some number has more digits than a spreadsheet keeps; whoever wrote it rounded none.
+    has_all_digits: bool = False
 
     def keep(self, place: tuple[int, int], cell: str) -> None:
         """What a cell is, in plain form."""

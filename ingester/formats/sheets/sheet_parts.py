@@ -14,6 +14,7 @@ from typing import IO
 from xml.etree import ElementTree
 
 from ingester.formats.plain import text, too_large, typed, unreadable
+from ingester.formats.sheets.number_format import Show, is_rounded, padding
 from ingester.formats.sheets.sheet_lost import NEVER_CALCULATED, Lost
 
 _CHUNK = 1 << 20
@@ -27,6 +28,7 @@ _ROOT = re.compile(rb"<(?:(\w+):)?worksheet\b")
 _ATTRIBUTE = re.compile(rb"""\s(r|s|t)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
 _REFERENCE = re.compile(rb"([A-Z]{1,3})([0-9]{1,7})")
 _LONG = re.compile(rb"-?[0-9]{16,}")
+_DIGITS = re.compile(rb"[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?")
 _FULL_CALCULATION = re.compile(rb"fullCalcOnLoad\s*=\s*[\"'](?:1|true)[\"']")
 
 
@@ -67,8 +69,9 @@ def lost_cells(source: Path, sheet: str) -> Lost:
         part = _part(workbook, main, sheet)
         if part not in workbook.namelist():
             raise unreadable(f'the workbook lists a sheet "{sheet}" that it does not have')
+        shows = _shows(workbook, main)
         with workbook.open(part) as file:
-            return _scan(file, _FULL_CALCULATION.search(listing) is not None)
+            return _scan(file, _FULL_CALCULATION.search(listing) is not None, shows)
 
 
 def _small(workbook: zipfile.ZipFile, name: str) -> bytes:
@@ -89,23 +92,52 @@ def _main(workbook: zipfile.ZipFile) -> str:
     return "xl/workbook.xml"
 
 
-def _part(workbook: zipfile.ZipFile, main: str, sheet: str) -> str:
+def _relations(workbook: zipfile.ZipFile, main: str) -> Iterator[tuple[str, str, str]]:
+    """Key, kind and name of the parts that belong to the list of sheets."""
     folder, name = posixpath.split(main)
-    targets = {
-        relation.get("Id"): relation.get("Target", "") for relation in _xml(workbook, f"{folder}/_rels/{name}.rels")
-    }
+    for relation in _xml(workbook, f"{folder}/_rels/{name}.rels".lstrip("/")):
+        target = relation.get("Target", "")
+        part = target.lstrip("/") if target.startswith("/") else posixpath.normpath(posixpath.join(folder, target))
+        yield relation.get("Id", ""), relation.get("Type", ""), part
+
+
+def _part(workbook: zipfile.ZipFile, main: str, sheet: str) -> str:
+    parts = {key: part for key, _, part in _relations(workbook, main)}
     for element in _xml(workbook, main).iter():
         if element.tag.rpartition("}")[2] == "sheet" and element.get("name") == sheet:
-            key = next((value for name, value in element.items() if name.endswith("}id")), None)
-            target = targets.get(key, "")
-            return target.lstrip("/") if target.startswith("/") else posixpath.normpath(f"{folder}/{target}")
+            key = next((value for name, value in element.items() if name.endswith("}id")), "")
+            return parts.get(key, "")
     return ""
 
 
-def _scan(file: IO[bytes], calculated_on_load: bool) -> Lost:
+def _shows(workbook: zipfile.ZipFile, main: str) -> dict[bytes, Show]:
+    """The styles that show zeros in front of numbers."""
+    part = next((part for _, kind, part in _relations(workbook, main) if kind.endswith("/styles")), "")
+    shows: dict[bytes, Show] = {}
+    if part not in workbook.namelist():
+        return shows
+    formats: dict[str | None, Show | None] = {}
+    style, is_of_cells = 0, False
+    with workbook.open(part) as file:
+        for event, element in ElementTree.iterparse(file, ("start", "end")):  # noqa: S314 - as above
+            match event, element.tag.rpartition("}")[2]:
+                case "start", "numFmt":
+                    formats.setdefault(element.get("numFmtId"), padding(element.get("formatCode", "")))
+                case _, "cellXfs":
+                    is_of_cells = event == "start"
+                case "start", "xf" if is_of_cells:
+                    if (show := formats.get(element.get("numFmtId"))) is not None:
+                        shows[b"%d" % style] = show
+                    style += 1
+            if event == "end":
+                element.clear()
+    return shows
+
+
+def _scan(file: IO[bytes], calculated_on_load: bool, shows: dict[bytes, Show]) -> Lost:
     lost = Lost()
     for window, prefix in _windows(file):
-        _Scanner(prefix, calculated_on_load, lost).scan(window)
+        _Scanner(prefix, calculated_on_load, shows, lost).scan(window)
     return lost
 
 
@@ -129,7 +161,7 @@ def _windows(file: IO[bytes]) -> Iterator[tuple[bytes, bytes]]:
 class _Scanner:
     """Finds the cells that matter by what is in them, and reads those only."""
 
-    def __init__(self, prefix: bytes, calculated_on_load: bool, lost: Lost) -> None:
+    def __init__(self, prefix: bytes, calculated_on_load: bool, shows: dict[bytes, Show], lost: Lost) -> None:
         name = re.escape(prefix)
         self._open = (b"<" + prefix + b"c ", b"<" + prefix + b"c>")
         self._close = b"</" + prefix + b"c>"
@@ -138,8 +170,12 @@ class _Scanner:
             re.compile(pattern)
             for pattern in (rb"<%bf[\s/>]" % name, rb't="e"', rb"t='e'", rb"<%bv>[0-9]{16}" % name, rb"<%bv>-" % name)
         ]
+        if shows:
+            styles = b"|".join(shows)
+            self._triggers += [re.compile(rb's="(?:%b)"' % styles), re.compile(rb"s='(?:%b)'" % styles)]
+        self._shows = shows
         self._formula = re.compile(rb"<%bf[\s/>]" % name)
-        self._value = re.compile(rb"<%bv(?:\s[^>]*)?>([^<]*)</%bv>" % (name, name))
+        self._value = re.compile(rb"<%bv(?:\s*/>|(?:\s[^>/]*)?>([^<]*)</%bv>)" % (name, name))
         self._calculated_on_load = calculated_on_load
         self._lost = lost
 
@@ -164,20 +200,24 @@ class _Scanner:
         attributes = {name: double or single for name, double, single in _ATTRIBUTE.findall(head)}
         kind = attributes.get(b"t", b"n")
         found = self._value.search(content)
-        value = found[1].strip() if found else b""
+        value = (found[1] or b"").strip() if found else b""
         if kind == b"e":
             error = value.decode("ascii", "replace")
             self._keep(attributes, text(error if error.startswith("#") else "#VALUE!"))
         elif self._formula.search(content) and not self._is_calculated(kind, found is not None, value):
             self._keep(attributes, NEVER_CALCULATED)
         elif kind == b"n" and _LONG.fullmatch(value):
-            self._keep(attributes, typed(str(int(value)) if len(value) < 1000 else value.decode()))
+            if not is_rounded(value.decode()):
+                self._lost.has_all_digits = True
+                self._keep(attributes, typed(str(int(value)) if len(value) < 1000 else value.decode()))
+        elif kind == b"n" and (show := self._shows.get(attributes.get(b"s", b""))) and _DIGITS.fullmatch(value):
+            self._lost.keep_shown(_place(attributes), float(value), show)
         elif kind == b"n" and value.startswith(b"-") and b"s" in attributes:
             self._lost.negative.add(_place(attributes))
 
     def _is_calculated(self, kind: bytes, has_value: bool, value: bytes) -> bool:
         if kind in (b"str", b"s", b"inlineStr"):
-            return has_value
+            return has_value  # `<v/>` is a text of no characters
         # Libraries that write formulas write 0 for what a spreadsheet program is to find out when it opens the file.
         return value != b"" and not (self._calculated_on_load and value == b"0")
 

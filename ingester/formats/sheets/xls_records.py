@@ -9,10 +9,12 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
+from ingester.domain.errors import UnreadableFile
 from ingester.formats.plain import unreadable
 from ingester.formats.sheets.number_format import Show, is_duration, is_moment, padding
 from ingester.formats.sheets.sheet_lost import NEVER_CALCULATED, Lost
 
+_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 _END_OF_CHAIN = 0xFFFFFFFA
 _FORMULA, _BOOLEAN_OR_ERROR, _SHEET, _BEGIN, _END = 0x0006, 0x0205, 0x0085, 0x0809, 0x000A
 _PASSWORD, _CODEPAGE, _FORMAT, _STYLE = 0x002F, 0x0042, 0x041E, 0x00E0
@@ -43,7 +45,8 @@ class XlsRecords:
             self._styles: list[int] = []
             self._look_through()
         except (struct.error, IndexError):
-            raise _ends_too_soon() from None
+            # A new workbook with a password is an old one that holds nothing but the new one, encrypted.
+            raise _protected() if _ENCRYPTED in self._data else _ends_too_soon() from None
 
     def _look_through(self) -> None:
         stream = self._stream
@@ -51,7 +54,7 @@ class XlsRecords:
             self._version = struct.unpack_from("<H", stream, 4)[0]
         for kind, at, length in _records(stream, 0):
             if kind == _PASSWORD:
-                raise unreadable("the workbook is protected by a password")
+                raise _protected()
             if kind == _CODEPAGE:
                 self._codepages.append(at)
             elif kind == _SHEET:
@@ -150,7 +153,11 @@ def _short_number(short: int) -> float:
     return value / 100 if short & 1 else value
 
 
-def _ends_too_soon() -> Exception:
+def _protected() -> UnreadableFile:
+    return unreadable("the workbook is protected by a password")
+
+
+def _ends_too_soon() -> UnreadableFile:
     return unreadable("the workbook is damaged (it ends too soon)")
 
 
@@ -212,10 +219,7 @@ def _workbook(data: bytes) -> tuple[bytes, list[int], int]:
         entries[name] = (directory[at + 66], *struct.unpack_from("<II", directory, at + 116))
     found = next((entries[name] for name in ("Workbook", "Book", "WORKBOOK", "BOOK") if name in entries), None)
     if found is None:
-        if "EncryptedPackage" in entries:
-            # A new workbook with a password is an old one that holds nothing but the new one, encrypted.
-            raise unreadable("the workbook is protected by a password")
-        raise unreadable("the file is no workbook")
+        raise _protected() if _ENCRYPTED in data else unreadable("the file is no workbook")
     _, start, length = found
     if length >= cutoff:
         places = [(number + 1) << shift for number in chain(start, table)]

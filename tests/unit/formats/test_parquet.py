@@ -146,3 +146,9 @@ def test_a_damaged_file_is_refused(tmp_path: Path, kept: int) -> None:
     source.write_bytes(source.read_bytes()[:kept])
     with pytest.raises(UnreadableFile, match="damaged"):
         transcribe(source, tmp_path / "plain", Reads(), Limits())
+
+
+def test_old_timestamps_may_be_of_any_year(tmp_path: Path) -> None:
+    values = pa.array([datetime.fromisoformat("1643-01-02T03:04:05"), datetime.fromisoformat("9999-12-31")])
+    _, table = read(tmp_path, pa.table({"a": values.cast(pa.timestamp("us"))}), use_deprecated_int96_timestamps=True)
+    assert table == [[Typed("1643-01-02T03:04:05")], [Typed("9999-12-31")]]

@@ -195,6 +195,63 @@ def test_long_numbers_keep_their_digits(tmp_path: Path) -> None:
     assert read(path)[1] == {2: ["x", Typed("12345678901234567890")]}
 
 
+def test_a_formula_may_give_a_text_of_no_characters(tmp_path: Path) -> None:
+    path = workbook(tmp_path, ["a", "b"], ["x", "=1+1"])
+    patched(path, "sheet1.xml", lambda part: part.replace(b'<c r="B2"><f>', b'<c r="B2" t="str"><f>'))
+    assert read(path)[1] == {2: ["x", ""]}
+
+
+def test_zeros_that_people_see_in_front_of_a_number_are_there(tmp_path: Path) -> None:
+    formats = {
+        "00000": "00123",
+        "000\\-00\\-0000": "000-00-0123",
+        '"INV-"0000': "INV-0123",
+        "[$-409]00000;@": "00123",
+        "00": Typed("123"),
+        "0": Typed("123"),
+        "00.0": Typed("123"),
+        '"$"00000': Typed("123"),
+        '00000" kg"': Typed("123"),
+        "#,##0": Typed("123"),
+    }
+    with xlsxwriter.Workbook(str(tmp_path / "book.xlsx")) as book:
+        sheet = book.add_worksheet()
+        sheet.write_row(0, 0, list(map(chr, range(97, 97 + len(formats)))))
+        for place, code in enumerate(formats):
+            sheet.write(1, place, 123, book.add_format({"num_format": code}))
+        sheet.write(2, 0, 1.5, book.add_format({"num_format": "00000"}))
+        sheet.write(2, 1, -5, book.add_format({"num_format": "00000"}))
+        sheet.write_formula(2, 2, "=100+23", book.add_format({"num_format": "00000"}), 123)
+    table = read(tmp_path / "book.xlsx")[1]
+    assert table[2] == list(formats.values())
+    assert table[3][:3] == [Typed("1.5"), Typed("-5"), "00123"]
+
+    old = xlwt.Workbook()
+    page = old.add_sheet("Sheet")
+    for place, code in enumerate(formats):
+        page.write(0, place, chr(97 + place))
+        page.write(1, place, 123, xlwt.easyxf(num_format_str=code))
+    old.save(str(tmp_path / "book.xls"))
+    assert read(tmp_path / "book.xls")[1] == {2: list(formats.values())}
+
+
+def test_numbers_that_a_spreadsheet_has_rounded_are_no_identifiers_and_are_told(tmp_path: Path) -> None:
+    path = workbook(tmp_path, ["card", "sum"], [1234567890123450, 5], [4e15, 999999999999999])
+    found, table = read(path)
+    assert table == {
+        2: ["1.23456789012345E+15", Typed("5")],
+        3: ["4E+15", Typed("999999999999999")],
+    }
+    assert found.rounded == ("card",)
+
+
+def test_numbers_of_writers_that_round_none_are_whole(tmp_path: Path) -> None:
+    path = workbook(tmp_path, ["id"], [1234567890123450], [1234567890123456])
+    found, table = read(path)
+    assert table == {2: [Typed("1234567890123450")], 3: [Typed("1234567890123456")]}
+    assert found.rounded == ()
+
+
 def test_a_number_below_zero_is_no_time_of_day(tmp_path: Path) -> None:
     path = workbook(tmp_path, ["a", "b"], ["x", date(2026, 1, 1)], ["y", clock(0)])
     patched(path, "sheet1.xml", lambda part: part.replace(b"<v>46023</v>", b"<v>-5</v>"))
@@ -299,6 +356,29 @@ def test_an_xls_workbook_is_read_with_its_errors(tmp_path: Path) -> None:
     found, table = read(tmp_path / "book.xls")
     assert found.sheet == "Dätä"
     assert table == {2: ["00123", "#N/A", "", Typed("2026-04-03")]}
+
+
+def test_texts_of_an_xls_workbook_are_unicode_whatever_its_code_page_says(tmp_path: Path) -> None:
+    book = xlwt.Workbook()
+    sheet = book.add_sheet("Лист")
+    for place, each in enumerate(["имя", "Ünïcode", "plain"]):
+        sheet.write(0, place, each)
+    book.save(str(tmp_path / "book.xls"))
+    whole = (tmp_path / "book.xls").read_bytes()
+    assert whole.count(b"\x42\0\2\0\xb0\4") == 1
+    (tmp_path / "book.xls").write_bytes(whole.replace(b"\x42\0\2\0\xb0\4", b"\x42\0\2\0\xe4\4"))
+    found, _ = read(tmp_path / "book.xls")
+    assert (found.sheet, found.names) == ("Лист", ("имя", "Ünïcode", "plain"))
+
+
+def test_an_xls_workbook_with_a_password_is_told_so(tmp_path: Path) -> None:
+    book = xlwt.Workbook()
+    book.add_sheet("Sheet").write(0, 0, "a")
+    book.save(str(tmp_path / "book.xls"))
+    whole = (tmp_path / "book.xls").read_bytes()
+    codepage = b"\x42\0\2\0\xb0\4"
+    (tmp_path / "book.xls").write_bytes(whole.replace(codepage, b"\x2f\0\2\0\0\0"))
+    assert "protected by a password" in refusal(tmp_path / "book.xls").reason
 
 
 def test_an_ods_workbook_is_read_with_its_errors(tmp_path: Path) -> None:
