@@ -1,4 +1,4 @@
-"""Workbooks (XLSX, XLSM, XLS, ODS): one sheet of them, in plain form.
+"""Workbooks (XLSX, XLSM, XLSB, XLS, ODS): one sheet of them, in plain form.
 
 They are read by a process of their own (`sheet_child.py`), since a workbook is read into memory whole and a small file
 may ask for any amount of it: the process may not have more, and whatever it dies of, the import is told.

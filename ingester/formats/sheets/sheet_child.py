@@ -26,7 +26,7 @@ import python_calamine as calamine
 from ingester.domain.errors import UnreadableFile
 from ingester.formats.plain import TYPED, PlainWriter, text, too_large, typed, unreadable
 from ingester.formats.serving import Allowed, hear, say, serve
-from ingester.formats.sheets import ods_content, sheet_parts
+from ingester.formats.sheets import ods_content, sheet_parts, xlsb_parts
 from ingester.formats.sheets.number_format import EXACT, is_rounded
 from ingester.formats.sheets.sheet_lost import Lost
 from ingester.formats.sheets.xls_records import XlsRecords
@@ -67,12 +67,11 @@ class _Floats:
     def __call__(self, value: float) -> str:
         if not math.isfinite(value):
             return str(value)
-        digits = number(value)
-        if self.is_rounded(value):
+        if abs(value) >= EXACT and self.is_rounded(value):
             self.rounded += 1
             mantissa, _, exponent = f"{value:.14E}".partition("E")
             return text(f"{mantissa.rstrip('0').rstrip('.')}E{exponent}")
-        return typed(digits)
+        return typed(number(value))
 
     def is_rounded(self, value: _Cell) -> bool:
         if type(value) is not float or abs(value) < EXACT or self.are_exact:
@@ -151,7 +150,7 @@ def _open(source: Path, order: dict[str, Any]) -> _Book:
         return _Book(workbook, False, lambda _, index, sheets: records.lost_cells(index, sheets))
     parts = sheet_parts.examine(source, order["unpacked_bytes"], order["ratio"], order["ratio_bytes"])
     if any(name.endswith("workbook.bin") for name in parts):
-        raise unreadable("it is a binary workbook (.xlsb); save it as .xlsx")
+        return _Book(_named(source, order, "xlsb"), False, lambda name, *_: xlsb_parts.lost_cells(source, name))
     if "content.xml" in parts:
         return _Book(_named(source, order, "ods"), True, lambda name, *_: ods_content.lost_cells(source, name))
     return _Book(_named(source, order, "xlsx"), False, lambda name, *_: sheet_parts.lost_cells(source, name))

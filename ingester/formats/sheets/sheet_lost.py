@@ -6,6 +6,7 @@ digits, and 123 where people see 00123. Each would be a wrong value that nobody 
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass, field
 
 from ingester.formats.plain import text, too_large
@@ -13,6 +14,8 @@ from ingester.formats.sheets.number_format import EXACT, Show
 
 #: What a cell is whose formula nobody calculated, as an error of Excel's own.
 NEVER_CALCULATED = "#CALC!"
+#: Errors by their numbers in XLS and XLSB.
+ERRORS = {0: "#NULL!", 7: "#DIV/0!", 15: "#VALUE!", 23: "#REF!", 29: "#NAME?", 36: "#NUM!", 42: "#N/A"}
 _MOST = 5_000_000
 
 
@@ -41,3 +44,12 @@ class Lost:
         """A number as its format shows it, if that is more than the number."""
         if value.is_integer() and 0 <= value < EXACT and (shown := show(int(value))) != str(int(value)):
             self.keep(place, text(shown))
+
+
+def short_number(short: int) -> float:
+    """A number of XLS and XLSB in 30 bits: whole, or the begin of a float; and perhaps a hundred times as large."""
+    if short & 2:
+        value = float((short >> 2) - ((short >> 31) << 30))
+    else:
+        value = float(struct.unpack("<d", struct.pack("<Q", (short & ~3) << 32))[0])
+    return value / 100 if short & 1 else value

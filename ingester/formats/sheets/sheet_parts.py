@@ -64,7 +64,7 @@ def examine(source: Path, unpacked_bytes: int, ratio: int, ratio_bytes: int) -> 
 def lost_cells(source: Path, sheet: str) -> Lost:
     """What the reader would lose of a sheet of an xlsx file."""
     with zipfile.ZipFile(source) as workbook:
-        main = _main(workbook)
+        main = main_part(workbook)
         listing = _small(workbook, main)
         part = _part(workbook, main, sheet)
         if part not in workbook.namelist():
@@ -84,7 +84,8 @@ def _xml(workbook: zipfile.ZipFile, name: str) -> ElementTree.Element:
     return ElementTree.fromstring(_small(workbook, name))  # noqa: S314 - `examine` refused whatever defines entities
 
 
-def _main(workbook: zipfile.ZipFile) -> str:
+def main_part(workbook: zipfile.ZipFile) -> str:
+    """The name of the part that lists the sheets."""
     if "_rels/.rels" in workbook.namelist():
         for relation in _xml(workbook, "_rels/.rels"):
             if relation.get("Type", "").endswith("/officeDocument"):
@@ -92,7 +93,7 @@ def _main(workbook: zipfile.ZipFile) -> str:
     return "xl/workbook.xml"
 
 
-def _relations(workbook: zipfile.ZipFile, main: str) -> Iterator[tuple[str, str, str]]:
+def relations(workbook: zipfile.ZipFile, main: str) -> Iterator[tuple[str, str, str]]:
     """Key, kind and name of the parts that belong to the list of sheets."""
     folder, name = posixpath.split(main)
     for relation in _xml(workbook, f"{folder}/_rels/{name}.rels".lstrip("/")):
@@ -102,7 +103,7 @@ def _relations(workbook: zipfile.ZipFile, main: str) -> Iterator[tuple[str, str,
 
 
 def _part(workbook: zipfile.ZipFile, main: str, sheet: str) -> str:
-    parts = {key: part for key, _, part in _relations(workbook, main)}
+    parts = {key: part for key, _, part in relations(workbook, main)}
     for element in _xml(workbook, main).iter():
         if element.tag.rpartition("}")[2] == "sheet" and element.get("name") == sheet:
             key = next((value for name, value in element.items() if name.endswith("}id")), "")
@@ -112,7 +113,7 @@ def _part(workbook: zipfile.ZipFile, main: str, sheet: str) -> str:
 
 def _shows(workbook: zipfile.ZipFile, main: str) -> dict[bytes, Show]:
     """The styles that show zeros in front of numbers."""
-    part = next((part for _, kind, part in _relations(workbook, main) if kind.endswith("/styles")), "")
+    part = next((part for _, kind, part in relations(workbook, main) if kind.endswith("/styles")), "")
     shows: dict[bytes, Show] = {}
     if part not in workbook.namelist():
         return shows

@@ -12,21 +12,21 @@ from pathlib import Path
 from ingester.domain.errors import UnreadableFile
 from ingester.formats.plain import unreadable
 from ingester.formats.sheets.number_format import Show, is_duration, is_moment, padding
-from ingester.formats.sheets.sheet_lost import NEVER_CALCULATED, Lost
+from ingester.formats.sheets.sheet_lost import ERRORS, NEVER_CALCULATED, Lost, short_number
 
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 _END_OF_CHAIN = 0xFFFFFFFA
 _FORMULA, _BOOLEAN_OR_ERROR, _SHEET, _BEGIN, _END = 0x0006, 0x0205, 0x0085, 0x0809, 0x000A
 _PASSWORD, _CODEPAGE, _FORMAT, _STYLE = 0x002F, 0x0042, 0x041E, 0x00E0
 _NUMBER, _SHORT_NUMBER, _SHORT_NUMBERS = 0x0203, 0x027E, 0x00BD
-_ERRORS = {0: "#NULL!", 7: "#DIV/0!", 15: "#VALUE!", 23: "#REF!", 29: "#NAME?", 36: "#NUM!", 42: "#N/A"}
 #: Of a formula: to be calculated always, or when the file is opened.
 _TO_CALCULATE = 3
 _NO_RESULT = b"\3\0\0\0\0\0\xff\xff"
 #: The version of records that Excel 97 brought, and that before it; older ones are not read.
 _EXCEL_97, _EXCEL_5 = 0x0600, 0x0500
 _UTF16 = 1200
-#: Formats that every workbook has: a number, a day, a duration.
+#: Formats that every workbook has: dates and times; a number, a day, a duration.
+_MOMENTS = frozenset((*range(14, 23), 45, 47))
 _GENERAL, _DAY, _HOURS = 0, 14, 46
 
 
@@ -107,50 +107,46 @@ class XlsRecords:
     def _lost_cells(self, start: int) -> Lost:
         lost, stream = Lost(), self._stream
         shows = {style: show for style, at in enumerate(self._styles) if (show := self._padding(at)) is not None}
-        numbers = {_NUMBER, _SHORT_NUMBER, _SHORT_NUMBERS} if shows else set()
+        moments = {style for style, at in enumerate(self._styles) if self._is_moment(at)}
+        styled = shows.keys() | moments
+
+        def keep(row: int, column: int, style: int, value: float) -> None:
+            if style in shows:
+                lost.keep_shown((row, column), value, shows[style])
+            elif value < 0:
+                lost.negative.add((row, column))
+
         for kind, at, length in _records(stream, start):
-            if kind in numbers:
-                self._keep_padded(kind, at, length, shows, lost)
+            if kind == _NUMBER:
+                row, column, style, value = struct.unpack_from("<HHHd", stream, at)
+                if style in styled:
+                    keep(row, column, style, value)
+            elif kind in (_SHORT_NUMBER, _SHORT_NUMBERS):
+                row, first = struct.unpack_from("<HH", stream, at)
+                end = at + length - (2 if kind == _SHORT_NUMBERS else 0)
+                for column, (style, short) in enumerate(struct.iter_unpack("<HI", stream[at + 4 : end]), first):
+                    if style in styled:
+                        keep(row, column, style, short_number(short))
             elif kind == _BOOLEAN_OR_ERROR and stream[at + 7]:
                 row, column = struct.unpack_from("<HH", stream, at)
-                lost.keep((row, column), _ERRORS.get(stream[at + 6], "#VALUE!"))
+                lost.keep((row, column), ERRORS.get(stream[at + 6], "#VALUE!"))
             elif kind == _FORMULA:
                 row, column, style, result, flags = struct.unpack_from("<HHH8sH", stream, at)
-                if result[6:] == b"\xff\xff":
-                    if result[0] == 2:
-                        lost.keep((row, column), _ERRORS.get(result[2], "#VALUE!"))
-                    elif result == _NO_RESULT and flags & _TO_CALCULATE:
-                        lost.keep((row, column), NEVER_CALCULATED)
-                elif flags & _TO_CALCULATE and not any(result):
+                if result[6:] == b"\xff\xff" and result[0] == 2:
+                    lost.keep((row, column), ERRORS.get(result[2], "#VALUE!"))
+                elif flags & _TO_CALCULATE and (not any(result) or result == _NO_RESULT):
                     lost.keep((row, column), NEVER_CALCULATED)
-                elif style in shows:
-                    lost.keep_shown((row, column), struct.unpack("<d", result)[0], shows[style])
+                elif style in styled and result[6:] != b"\xff\xff":
+                    keep(row, column, style, struct.unpack("<d", result)[0])
         return lost
 
     def _padding(self, at: int) -> Show | None:
         code = self._formats.get(self._word(at))
         return None if code is None else padding(code)
 
-    def _keep_padded(self, kind: int, at: int, length: int, shows: dict[int, Show], lost: Lost) -> None:
-        row, column = struct.unpack_from("<HH", self._stream, at)
-        if kind == _NUMBER:
-            style, value = struct.unpack_from("<Hd", self._stream, at + 4)
-            if style in shows:
-                lost.keep_shown((row, column), value, shows[style])
-            return
-        for place, each in enumerate(range(at + 4, at + length - (5 if kind == _SHORT_NUMBERS else 0), 6)):
-            style, short = struct.unpack_from("<HI", self._stream, each)
-            if style in shows:
-                lost.keep_shown((row, column + place), _short_number(short), shows[style])
-
-
-def _short_number(short: int) -> float:
-    """A number in 30 bits: a whole one or the begin of a float, and whether it is a hundred times as large."""
-    if short & 2:
-        value = float((short >> 2) - ((short >> 31) << 30))
-    else:
-        value = float(struct.unpack("<d", struct.pack("<Q", (short & ~3) << 32))[0])
-    return value / 100 if short & 1 else value
+    def _is_moment(self, at: int) -> bool:
+        key = self._word(at)
+        return is_moment(self._formats[key]) if key in self._formats else key in _MOMENTS
 
 
 def _protected() -> UnreadableFile:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import subprocess
 import sys
 import time
@@ -353,9 +354,11 @@ def test_an_xls_workbook_is_read_with_its_errors(tmp_path: Path) -> None:
     sheet.write(1, 2, "")
     sheet.write(1, 3, date(2026, 4, 3), xlwt.easyxf(num_format_str="YYYY-MM-DD"))
     book.save(str(tmp_path / "book.xls"))
+    sheet.write(2, 3, -0.25, xlwt.easyxf(num_format_str="YYYY-MM-DD"))
+    book.save(str(tmp_path / "book.xls"))
     found, table = read(tmp_path / "book.xls")
     assert found.sheet == "Dätä"
-    assert table == {2: ["00123", "#N/A", "", Typed("2026-04-03")]}
+    assert table == {2: ["00123", "#N/A", "", Typed("2026-04-03")], 3: ["", "", "", "#NUM!"]}
 
 
 def test_texts_of_an_xls_workbook_are_unicode_whatever_its_code_page_says(tmp_path: Path) -> None:
@@ -379,6 +382,71 @@ def test_an_xls_workbook_with_a_password_is_told_so(tmp_path: Path) -> None:
     codepage = b"\x42\0\2\0\xb0\4"
     (tmp_path / "book.xls").write_bytes(whole.replace(codepage, b"\x2f\0\2\0\0\0"))
     assert "protected by a password" in refusal(tmp_path / "book.xls").reason
+
+
+def xlsb(path: Path, cells: list[list[bytes]], styles: bytes) -> Path:
+    """A binary workbook of one sheet, written by hand: rows of records."""
+    package = "http://schemas.openxmlformats.org/package/2006"
+    kinds = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+
+    def relations(**targets: str) -> str:
+        each = "".join(
+            f'<Relationship Id="{key}" Type="{kinds}/{key}" Target="{part}"/>' for key, part in targets.items()
+        )
+        return f'<Relationships xmlns="{package}/relationships">{each}</Relationships>'
+
+    rows = b"".join(record(0, struct.pack("<I", n) + bytes(13)) + b"".join(row) for n, row in enumerate(cells))
+    extent = struct.pack("<4I", 0, len(cells) - 1, 0, len(cells[0]) - 1)
+    sheet = record(129) + record(148, extent) + record(145) + rows + record(146) + record(130)
+    listing = record(143) + record(156, struct.pack("<II", 0, 1) + wide("worksheet") + wide("Data")) + record(144)
+    with zipfile.ZipFile(path, "w") as book:
+        book.writestr("[Content_Types].xml", f'<Types xmlns="{package}/content-types"/>')
+        book.writestr("_rels/.rels", relations(officeDocument="xl/workbook.bin"))
+        book.writestr("xl/_rels/workbook.bin.rels", relations(worksheet="worksheets/sheet1.bin", styles="styles.bin"))
+        book.writestr("xl/workbook.bin", record(131) + listing + record(132))
+        book.writestr("xl/worksheets/sheet1.bin", sheet)
+        book.writestr("xl/styles.bin", styles)
+    return path
+
+
+def record(kind: int, content: bytes = b"") -> bytes:
+    head = bytes([kind]) if kind < 0x80 else bytes([kind & 0x7F | 0x80, kind >> 7])
+    return head + bytes([len(content) & 0x7F | 0x80, len(content) >> 7]) + content
+
+
+def wide(value: str) -> bytes:
+    return struct.pack("<I", len(value)) + value.encode("utf-16-le")
+
+
+def cell(kind: int, column: int, style: int, content: bytes) -> bytes:
+    return record(kind, struct.pack("<II", column, style) + content)
+
+
+def test_a_binary_workbook_is_read_with_its_errors(tmp_path: Path) -> None:
+    codes = {164: "00000", 165: "yyyy-mm-dd"}
+    styles = record(615, struct.pack("<I", len(codes)))
+    styles += b"".join(record(44, struct.pack("<H", n) + wide(code)) for n, code in codes.items()) + record(616)
+    styles += record(617, struct.pack("<I", 3))
+    styles += b"".join(record(47, struct.pack("<HH", 0, n) + bytes(12)) for n in (0, *codes)) + record(618)
+    path = xlsb(
+        tmp_path / "book.xlsb",
+        [
+            [cell(6, place, 0, wide(name)) for place, name in enumerate(("id", "zip", "day", "ratio", "was"))],
+            [
+                cell(5, 0, 0, struct.pack("<d", 0.5)),
+                cell(2, 1, 1, struct.pack("<I", 123 << 2 | 2)),
+                cell(5, 2, 2, struct.pack("<d", 46115)),
+                cell(3, 3, 0, b"\x07"),
+                cell(5, 4, 2, struct.pack("<d", -0.5)),
+            ],
+        ],
+        styles,
+    )
+    found, table = read(path)
+    assert (found.sheet, found.names) == ("Data", ("id", "zip", "day", "ratio", "was"))
+    assert table == {2: [Typed("0.5"), "00123", Typed("2026-04-03"), "#DIV/0!", "#NUM!"]}
+    path.write_bytes(path.read_bytes()[:-300])
+    assert refusal(path).code == "unreadable_file"
 
 
 def test_an_ods_workbook_is_read_with_its_errors(tmp_path: Path) -> None:
