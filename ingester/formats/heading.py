@@ -79,11 +79,16 @@ def _filled(row: Sequence[str]) -> int:
 
 def _with_known(rows: Sequence[Sequence[str]], is_known: IsKnown) -> int | None:
     """The row with most known names, if they are no accident."""
-    counts = [sum(map(is_known, {cell.strip() for cell in row if cell.strip()})) for row in rows[: _ABOVE + 1]]
+    counts = [known_names(row, is_known) for row in rows[: _ABOVE + 1]]
     # The first that has about as many as any: below it are rows, even if one of them is the header once more.
     best = next(index for index, count in enumerate(counts) if count * 2 >= max(counts))
     known, filled = counts[best], _filled(rows[best])
     return best if known and (known * 3 >= filled or known > 2) else None
+
+
+def known_names(row: Sequence[str], is_known: IsKnown) -> int:
+    """How many names that the rules know a row has."""
+    return sum(map(is_known, {cell.strip() for cell in row if cell.strip()}))
 
 
 def _judged(rows: Sequence[Sequence[str]], index: int) -> Heading:

@@ -13,19 +13,21 @@ from ingester.domain.errors import UnreadableFile
 from ingester.domain.limits import Limits
 from ingester.domain.reads import Reads
 from ingester.formats.child import Child
-from ingester.formats.heading import Heading, IsKnown, find_heading
+from ingester.formats.heading import Heading, IsKnown, find_heading, known_names
 from ingester.formats.transcribed import Transcribed
 
 
 def transcribe(
     source: Path, target: Path, reads: Reads, limits: Limits, is_known: IsKnown | None = None
 ) -> Transcribed:
-    """Write the rows of a sheet to `target`: the one that the feed names, or the first visible one that has rows.
+    """Write the rows of a sheet to `target`: the one that the feed names, or the visible one that is the likeliest.
 
     Raises UnreadableFile.
     """
     with Child("ingester.formats.sheets.sheet_child", "a workbook", limits) as reader:
         opened = reader.begin(source, target, sheet=reads.sheet)
+        if "previews" in opened:
+            opened = reader.ask({"choice": _likeliest(opened["previews"], is_known)})
         sample = [(int(number), [str(cell) for cell in row]) for number, row in opened["sample"]]
         heading = _heading(sample, reads, is_known)
         header, data = _rows_of(sample, heading)
@@ -44,6 +46,21 @@ def transcribe(
         uncalculated=int(opened["uncalculated"]),
         rounded=tuple(names[place] or f"column {first + place + 1}" for place in written["rounded"]),
     )
+
+
+def _likeliest(previews: list[list[list[str]]], is_known: IsKnown | None) -> int:
+    """The first sheet with about as many names that the rules know as any; else the first that is a table."""
+    if is_known is not None:
+        counts = [max((known_names(row, is_known) for row in rows), default=0) for rows in previews]
+        if most := max(counts):
+            return next(index for index, count in enumerate(counts) if count * 2 >= most)
+    return next((index for index, rows in enumerate(previews) if _is_table(rows)), 0)
+
+
+def _is_table(rows: list[list[str]]) -> bool:
+    """Whether something stands side by side: a cover has lines of text, and at most a word with a date behind."""
+    widths = [sum(1 for cell in row if cell.strip()) for row in rows]
+    return max(widths, default=0) > 2 or sum(width > 1 for width in widths) > 1
 
 
 _Sample = list[tuple[int, list[str]]]

@@ -1,7 +1,8 @@
 """The process that reads one workbook: what it takes is bounded, and what becomes of it is nobody else's trouble.
 
-It speaks lines of JSON. First it is told what to read, and answers with the sheet that it chose and the first rows;
-then it is told where the header is, writes the plain file, and answers with the count. Arrow is not loaded here.
+It speaks lines of JSON. First it is told what to read; where there are several sheets it shows some of each, and is
+told which. It answers with the first rows of the sheet; then it is told where the header is, writes the plain file, and
+answers with the count. Arrow is not loaded here.
 
 A number is what Excel shows of it: 0.1 + 0.2 is 0.3, where floats have 0.30000000000000004. A date without a time of
 day is a date, whatever its format shows; a duration is ISO 8601.
@@ -35,6 +36,11 @@ from ingester.formats.sheets.xls_records import XlsRecords
 SAMPLE_ROWS = 150
 _SAMPLE_CELL = 4000
 _NAMED = 8
+#: What is looked at of each sheet before one is chosen.
+_MOST_PREVIEWS = 50
+_PREVIEW_ROWS = 50
+_PREVIEW_COLUMNS = 200
+_PREVIEW_CELL = 200
 _ZIP = b"PK"
 _ISO_TIME = re.compile(r"PT([0-9]{1,6})H([0-9]{1,2})M([0-9]{1,2}(?:\.[0-9]{1,9})?)S")
 _Cell = str | int | float | bool | date | datetime | time | timedelta
@@ -175,20 +181,37 @@ def _choose(workbook: calamine.CalamineWorkbook, wanted: str | None) -> tuple[ca
             named = ", ".join(f'"{name}"' for name in names[:_NAMED]) + (" …" if len(names) > _NAMED else "")
             raise unreadable(f'it has no sheet "{wanted}"; it has {named}')
         return workbook.get_sheet_by_index(by_name[0]), []
-    chosen, others = None, []
+    first: calamine.CalamineSheet | None = None
+    places: list[int] = []
+    previews: list[list[list[str]]] = []
     for index, sheet in enumerate(workbook.sheets_metadata):
         if sheet.visible is calamine.SheetVisibleEnum.Visible and sheet.typ is calamine.SheetTypeEnum.WorkSheet:
             loaded = workbook.get_sheet_by_index(index)
             if loaded.end is None:
                 continue
-            if chosen is None:
-                chosen = loaded
-            else:
-                others.append(sheet.name)
+            places.append(index)
+            previews.append(_preview(loaded) if len(previews) < _MOST_PREVIEWS else [])
+            if first is None:
+                first = loaded
             del loaded
-    if chosen is None:
+    if first is None:
         raise UnreadableFile("empty_file", "")
-    return chosen, others
+    if len(previews) == 1:
+        return first, []
+    say(previews=previews)
+    choice = places[hear()["choice"]]
+    others = [names[index] for index in places if index != choice]
+    if choice == places[0]:
+        return first, others
+    del first
+    return workbook.get_sheet_by_index(choice), others
+
+
+def _preview(sheet: calamine.CalamineSheet) -> list[list[str]]:
+    """As much of a sheet as tells whether it is a table, and which."""
+    rows = (row[:_PREVIEW_COLUMNS] for row in sheet.iter_rows())
+    filled = (row for row in rows if any(cell != "" for cell in row))
+    return [[cell[:_PREVIEW_CELL] for cell in _shown(row)] for row in itertools.islice(filled, _PREVIEW_ROWS)]
 
 
 class _Sheet:

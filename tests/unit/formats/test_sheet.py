@@ -174,6 +174,16 @@ def test_the_first_visible_sheet_with_rows_is_read_and_others_are_told(tmp_path:
     )
 
 
+def test_a_cover_is_not_the_sheet_that_is_read(tmp_path: Path) -> None:
+    cover = [["Customers of the north"], [], ["Printed", date(2026, 4, 3)]]
+    path = workbook(tmp_path, Cover=cover, Data=[["id", "name"], ["1", "Ann"]], Codes=[["a", "b"], ["c", "d"]])
+    found, table = read(path)
+    assert (found.sheet, found.other_sheets, table) == ("Data", ("Cover", "Codes"), {2: ["1", "Ann"]})
+    found = transcribe(path, tmp_path / "plain", Reads(), Limits(), {"a", "b"}.__contains__)
+    assert (found.sheet, found.names) == ("Codes", ("a", "b"))
+    assert read(path, Reads(sheet="codes"))[0].sheet == "Codes"
+
+
 def test_errors_and_formulas_that_were_never_calculated_are_no_empty_cells(tmp_path: Path) -> None:
     with xlsxwriter.Workbook(str(tmp_path / "book.xlsx")) as book:
         sheet = book.add_worksheet()
