@@ -122,7 +122,9 @@ def workbook_of(path: Path, limits: Limits = DEFAULT_LIMITS) -> Format | None:
         return None
     if b"mimetype" in names:
         return Format.ODS if b"content.xml" in names else None
-    return Format.XLSX if any(name.startswith(b"xl/") for name in names) else None
+    if any(name.startswith(b"xl/") or name.rpartition(b"/")[2] == b"workbook.xml" for name in names):
+        return Format.XLSX
+    return None
 
 
 def _names(path: Path, limits: Limits) -> frozenset[bytes] | None:

@@ -58,9 +58,11 @@ def _likeliest(previews: list[list[list[str]]], is_known: IsKnown | None) -> int
 
 
 def _is_table(rows: list[list[str]]) -> bool:
-    """Whether something stands side by side: a cover has lines of text, and at most a word with a date behind."""
+    """Whether it has names and cells side by side: a cover has lines of text, and at most a word with a date behind."""
     widths = [sum(1 for cell in row if cell.strip()) for row in rows]
-    return max(widths, default=0) > 2 or sum(width > 1 for width in widths) > 1
+    if max(widths, default=0) > 2 or sum(width > 1 for width in widths) > 1:
+        return bool(find_heading(rows).names)
+    return False
 
 
 _Sample = list[tuple[int, list[str]]]
