@@ -206,7 +206,13 @@ def test_an_encoding_that_shows_below_the_sample_is_told_from_there(tmp_path: Pa
 
 @pytest.mark.parametrize(
     ("data", "reason"),
-    [(bytes(range(256)) * 4 + bytes(100), "binary"), (b"%PDF-1.7 x", "PDF"), (b"<html><body>", "web page")],
+    [
+        (bytes(range(256)) * 4 + bytes(100), "binary"),
+        (b"%PDF-1.7 x", "PDF"),
+        (b"<html><body>", "web page"),
+        (b"PARE-\0\0\0", "encrypted"),
+        (b"\t\4\6\0\0\0\x10\0", "Excel 4"),
+    ],
 )
 def test_what_is_no_text_is_refused_with_the_reason(tmp_path: Path, data: bytes, reason: str) -> None:
     with pytest.raises(UnreadableFile, match=reason) as caught:

@@ -18,6 +18,7 @@ import pytest
 import xlsxwriter
 import xlwt
 from openpyxl.utils.datetime import CALENDAR_MAC_1904
+from xlwt.CompoundDoc import XlsDoc
 
 from ingester.domain.errors import UnreadableFile
 from ingester.domain.limits import Limits
@@ -394,6 +395,33 @@ def test_an_xls_workbook_with_a_password_is_told_so(tmp_path: Path) -> None:
     assert "protected by a password" in refusal(tmp_path / "book.xls").reason
 
 
+def test_numbers_of_excel_5_are_what_their_format_says(tmp_path: Path) -> None:
+    """The reader drops the first character of such a format; without its bracket, `[Red]0` has a day in it."""
+    codes = [b"[Red]0", b"[h]:mm", b"dd/mm/yyyy", b'"USD "0', b"00000"]
+    values = [5, 1.5, 46115, 7, 123]
+
+    def old(kind: int, content: bytes = b"") -> bytes:
+        return struct.pack("<HH", kind, len(content)) + content
+
+    formats = b"".join(
+        old(0x041E, struct.pack("<HB", 164 + place, len(code)) + code) for place, code in enumerate(codes)
+    )
+    styles = b"".join(old(0x00E0, struct.pack("<HH", 0, 164 + place) + bytes(12)) for place in range(len(codes)))
+    start = old(0x0809, struct.pack("<HHHH", 0x0500, 5, 0, 0)) + old(0x0042, struct.pack("<H", 1252)) + formats + styles
+    begin = len(start) + 4 + 6 + 2 + 4
+    listing = start + old(0x0085, struct.pack("<IH", begin, 0) + b"\1S") + old(0x000A)
+    names = b"".join(
+        old(0x0204, struct.pack("<HHHH", 0, place, 0, 1) + bytes([97 + place])) for place in range(len(codes))
+    )
+    numbers = b"".join(old(0x0203, struct.pack("<HHHd", 1, place, place, value)) for place, value in enumerate(values))
+    sheet = old(0x0809, struct.pack("<HHHH", 0x0500, 16, 0, 0)) + names + numbers + old(0x000A)
+    assert len(listing) == begin
+    XlsDoc().save(str(tmp_path / "book.xls"), listing + sheet)
+    found, table = read(tmp_path / "book.xls")
+    assert found.names == ("a", "b", "c", "d", "e")
+    assert table == {2: [Typed("5"), Typed("PT36H"), Typed("2026-04-03"), Typed("7"), "00123"]}
+
+
 def xlsb(path: Path, cells: list[list[bytes]], styles: bytes) -> Path:
     """A binary workbook of one sheet, written by hand: rows of records."""
     package = "http://schemas.openxmlformats.org/package/2006"
@@ -483,6 +511,10 @@ def test_an_ods_workbook_is_read_with_its_errors(tmp_path: Path) -> None:
             cell("x", office_value_type="date", office_date_value="2026-04-03"),
             cell("x", office_value_type="time", office_time_value="PT26H30M00S"),
         ],
+        [
+            cell("00123", office_value_type="float", office_value="123"),
+            cell("1.23E+15", office_value_type="float", office_value="1230000000000000"),
+        ],
     ]
     body = "".join(f"<table:table-row>{''.join(row)}</table:table-row>" for row in rows)
     with zipfile.ZipFile(tmp_path / "book.ods", "w") as book:
@@ -499,6 +531,7 @@ def test_an_ods_workbook_is_read_with_its_errors(tmp_path: Path) -> None:
     assert table == {
         2: ["#DIV/0!", "#CALC!", Typed("12345678901234567890"), Typed("10:20:30")],
         3: [Typed("2"), "00123", Typed("2026-04-03"), Typed("PT26H30M")],
+        4: ["00123", Typed("1230000000000000"), "", ""],
     }
 
 
