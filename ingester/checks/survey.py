@@ -21,6 +21,8 @@ from ingester.ruleset.model import FieldType
 
 #: So many times as many cells of one way of writing make the others mistakes.
 _MANY = 4
+#: One cell such as `12,5` settles so many such as `1.234`; among more it may be a mistake, and settles nothing.
+_SETTLED = 20
 
 Counts = npt.NDArray[np.int64]
 
@@ -43,6 +45,13 @@ def _alone(decimal: str, group: str) -> str:
 _ALONE = (_alone("[.]", ","), _alone(",", "[.]"))
 
 
+def _sure(decimal: str, group: str) -> str:
+    """Both signs in one number, or several groups: nobody writes that by mistake."""
+    return rf"\A-?[0-9]{{1,3}}{group}[0-9]{{3}}(?:{group}[0-9]{{3}})*(?:{group}[0-9]{{3}}|{decimal}[0-9]+)\z"
+
+
+_SURE = (_sure("[.]", ","), _sure(",", "[.]"))
+
 _STANDARD_DATE = r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}(?:\z|[Tt ])"
 _NO_ORDERS = np.zeros((len(MARKS), 2), np.int64)
 
@@ -53,21 +62,30 @@ class Evidence:
 
     #: With a decimal point only, with a decimal comma only.
     decimals: Counts = field(default_factory=lambda: np.zeros(2, np.int64))
+    #: Those of them that can be no mistake.
+    sure: Counts = field(default_factory=lambda: np.zeros(2, np.int64))
+    #: Cells such as `1,234` and `1.234`, which are thousands with a decimal point, with a decimal comma.
+    unclear: Counts = field(default_factory=lambda: np.zeros(2, np.int64))
     #: Of an integer, cells such as `1,234` and `1.234`, which are whole with one decimal sign only.
     whole: Counts = field(default_factory=lambda: np.zeros(2, np.int64))
     #: Numbers such as `$ 1.234` and `(5)`, which are not written as the standard has it: so may be the others not.
     odd: int = 0
     #: For each of `MARKS`: the day only, the month only in front.
     dates: Counts = field(default_factory=lambda: np.zeros((len(MARKS), 2), np.int64))
+    #: Likewise, those such as `03/04/2026`.
+    unclear_dates: Counts = field(default_factory=lambda: np.zeros(len(MARKS), np.int64))
     #: Dates as the standard writes them, and all others.
     standard: Counts = field(default_factory=lambda: np.zeros(2, np.int64))
 
     def __add__(self, other: Evidence) -> Evidence:
         return Evidence(
             self.decimals + other.decimals,
+            self.sure + other.sure,
+            self.unclear + other.unclear,
             self.whole + other.whole,
             self.odd + other.odd,
             self.dates + other.dates,
+            self.unclear_dates + other.unclear_dates,
             self.standard + other.standard,
         )
 
@@ -86,14 +104,27 @@ class Evidence:
                 point = int(self.whole[0] > 0 and self.whole[1] == 0)
             # A few that contradict all others are mistakes, which settle nothing.
             decimal = "." if point > _MANY * comma else "," if comma > _MANY * point else ""
-            doubtful = not decimal and (bool(point and comma) or self.odd > 0 or pinned.doubtful)
+            place = 1 if decimal == "," else 0
+            if not self.sure[place] and self.unclear[place] > _SETTLED * self.decimals[place] > 0:
+                decimal = ""
+            doubtful = not decimal and (bool((point and comma) or self.decimals[1]) or self.odd > 0 or pinned.doubtful)
         standard, others = self.standard.tolist()
         is_standard = not any(pinned.dates) and standard > _MANY * others and others > 0
         if is_standard:
             return Style(decimal, doubtful, standard=True, surveyed=True)
-        orders = ["dmy" if day and not month else "mdy" if month and not day else "" for day, month in self.dates]
+        orders = [
+            _order(day, month, unclear)
+            for (day, month), unclear in zip(self.dates.tolist(), self.unclear_dates.tolist(), strict=True)
+        ]
         slash, dot, hyphen = (said or found for said, found in zip(pinned.dates, orders, strict=True))
         return Style(decimal, doubtful, (slash, dot, hyphen), surveyed=True)
+
+
+def _order(day: int, month: int, unclear: int) -> str:
+    """The order of dates of which so many can have only the day in front, only the month, or either."""
+    if unclear > _SETTLED * max(day, month):
+        return ""
+    return "dmy" if day and not month else "mdy" if month and not day else ""
 
 
 def evidence(text: pa.StringArray, kind: FieldType) -> Evidence:
@@ -104,39 +135,42 @@ def evidence(text: pa.StringArray, kind: FieldType) -> Evidence:
 
 
 def _of_numbers(text: pa.StringArray, kind: FieldType) -> Evidence:
-    alone = np.zeros(2, np.int64)
+    alone, sure = np.zeros(2, np.int64), np.zeros(2, np.int64)
     for place, pattern in enumerate(_ALONE):
         others = where_false(pc.match_substring_regex(text, pattern))
         alone[place] = len(text) - text.null_count - others.size
-        text = text.take(pa.array(others)) if alone[place] else text
-    if kind is FieldType.NUMBER and alone.all():
-        # Nothing can settle the column any more.
-        return Evidence(alone)
+        if alone[place]:
+            sure[place] = pc.match_substring_regex(text, _SURE[place]).true_count
+            text = text.take(pa.array(others))
     # What is plain digits tells nothing.
     at = where_false(pc.match_substring_regex(text, r"\A-?[0-9]*\z"))
     if not at.size:
-        return Evidence(alone)
+        return Evidence(alone, sure)
     cells = clean(text.take(pa.array(at)))
     written = Written(cells, exponents=kind is FieldType.NUMBER)
     point, comma = written.point, written.comma
     decimals = alone + np.array([(point & ~comma).sum(), (comma & ~point).sum()])
+    sure = sure + np.array([pc.match_substring_regex(written.core, pattern).true_count for pattern in _SURE])
+    cores = written.core.filter(pa.array(point & comma & ~written.neutral))
+    commas = pc.match_substring(cores, ",").true_count
+    unclear = np.array([commas, len(cores) - commas])
     if kind is FieldType.NUMBER:
         is_usual = pc.match_substring_regex(cells, _USUAL).to_numpy(zero_copy_only=False).astype(np.bool_)
-        return Evidence(decimals, odd=int(((point | comma) & ~is_usual).sum()))
-    cores = written.core.filter(pa.array(point & comma & ~written.neutral))
+        return Evidence(decimals, sure, unclear, odd=int(((point | comma) & ~is_usual).sum()))
     whole = cores.filter(pc.match_substring_regex(cores, _WHOLE))
     commas = pc.match_substring(whole, ",").true_count
-    return Evidence(decimals, np.array([commas, len(whole) - commas]))
+    return Evidence(decimals, sure, unclear, np.array([commas, len(whole) - commas]))
 
 
 def _of_dates(text: pa.StringArray) -> Evidence:
     standard = pc.match_substring_regex(text, _STANDARD_DATE).true_count
     others = len(text) - text.null_count - standard
-    return Evidence(dates=_orders(text) if others else _NO_ORDERS, standard=np.array([standard, others]))
+    orders, unclear = _orders(text) if others else (_NO_ORDERS, _NO_ORDERS[:, 0])
+    return Evidence(dates=orders, unclear_dates=unclear, standard=np.array([standard, others]))
 
 
-def _orders(text: pa.StringArray) -> Counts:
-    found = np.zeros((len(MARKS), 2), np.int64)
+def _orders(text: pa.StringArray) -> tuple[Counts, Counts]:
+    found, unclear = np.zeros((len(MARKS), 2), np.int64), np.zeros(len(MARKS), np.int64)
     cells = text.take(pa.array(where_true(pc.match_substring_regex(text, "[0-9]{1,2}[/.-][0-9]{1,2}[/.-][0-9]{4}"))))
     if len(cells):
         cells = clean(cells)
@@ -144,4 +178,5 @@ def _orders(text: pa.StringArray) -> Counts:
             for first, (one, other) in enumerate(((_DAY, _MONTH), (_MONTH, _DAY))):
                 matches = pc.match_substring_regex(cells, rf"\A{one}[{mark}]{other}[{mark}]{_END}")
                 found[place, first] = matches.true_count
-    return found
+            unclear[place] = pc.match_substring_regex(cells, rf"\A{_MONTH}[{mark}]{_MONTH}[{mark}]{_END}").true_count
+    return found, unclear

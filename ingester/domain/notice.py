@@ -103,7 +103,7 @@ _ALL = (
     ),
     _warning(
         "preamble_skipped",
-        "What stands above the header is no row and was not imported, lines: {expected}",
+        "What stands above the rows is none of them and was not imported, lines: {expected}",
         "Leave out what is no row, or let the feed say `header`.",
     ),
     _warning(

@@ -38,6 +38,8 @@ class Heading:
     row: int | None
     data: int
     names: tuple[str, ...] = ()
+    #: A row of units or dashes below the names.
+    aside: tuple[str, ...] = ()
 
 
 def find_heading(rows: Sequence[Sequence[str]], is_known: IsKnown | None = None) -> Heading:
@@ -50,7 +52,7 @@ def find_heading(rows: Sequence[Sequence[str]], is_known: IsKnown | None = None)
         return Heading(None, 0)
     width = _width(rows)
     if is_known is not None and (row := _with_known(rows, is_known)) is not None:
-        return _from(rows, row)
+        return _from(rows, row, is_known)
     for index, cells in enumerate(rows[:_ABOVE]):
         filled = _filled(cells)
         if filled >= max(1, width - max(1, width // 3)) and (width == 1 or filled > 1):
@@ -136,7 +138,7 @@ def _evidence(rows: Sequence[Sequence[str]], index: int) -> tuple[int, int]:
     return against, in_favour
 
 
-def _from(rows: Sequence[Sequence[str]], index: int) -> Heading:
+def _from(rows: Sequence[Sequence[str]], index: int, is_known: IsKnown | None = None) -> Heading:
     """The header that begins at a row, with what belongs to it: a line of names above, of units or dashes below."""
     row = [cell.strip() for cell in rows[index]]
     above = [cell.strip() for cell in rows[index - 1]] if index else []
@@ -145,14 +147,30 @@ def _from(rows: Sequence[Sequence[str]], index: int) -> Heading:
         return Heading(index - 1, index + 1, tuple(_under_groups(above, row)))
     following = [cell.strip() for cell in rows[index + 1]] if index + 1 < len(rows) else []
     if following and len(following) == len(row):
-        if _is_group(row) and _is_names(following):
+        is_names = is_known is not None and known_names(row, is_known) > known_names(following, is_known)
+        if _is_group(row) and _is_names(following) and not is_names:
             return Heading(index, index + 2, tuple(_under_groups(row, following)))
-        if _is_under(row, following):
+        if _is_under(row, following) and not is_names:
             return Heading(index, index + 2, tuple(_joined(row, following)))
-        filled = [cell for cell in following if cell]
-        if filled and (all(map(_UNIT.fullmatch, filled)) or all(map(_DRAWN.fullmatch, filled))):
-            return Heading(index, index + 2, tuple(row))
+        if _is_of_units(following, rows[index + 2 :]) or _is_drawn(following):
+            return Heading(index, index + 2, tuple(row), tuple(following))
     return Heading(index, index + 1, tuple(row))
+
+
+def _is_of_units(row: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
+    """Whether it has units in brackets, `(kg)`; rows may have cells in brackets too, and negative amounts."""
+    places = [place for place, cell in enumerate(row) if cell]
+    others = (each[place].strip() for each in below for place in places if place < len(each))
+    return (
+        bool(places)
+        and all(_UNIT.fullmatch(row[place]) and kind(row[place]) == "text" for place in places)
+        and not any(map(_UNIT.fullmatch, others))
+    )
+
+
+def _is_drawn(row: Sequence[str]) -> bool:
+    filled = [cell for cell in row if cell]
+    return bool(filled) and all(map(_DRAWN.fullmatch, filled))
 
 
 def _is_group(row: Sequence[str]) -> bool:

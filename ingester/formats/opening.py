@@ -147,6 +147,8 @@ def _transcribed(
         limits=limits,
     )
     remarks = []
+    if found.aside:
+        remarks.append(Remark("preamble_skipped", "1", " ".join(filter(None, found.aside))))
     if found.other_sheets:
         remarks.append(Remark("other_sheets", f"'{found.sheet}'", ", ".join(found.other_sheets)))
     if found.rounded:

@@ -26,5 +26,7 @@ class Transcribed:
     encoding: str | None = None
     #: Cells whose formula was never calculated; they stand as `#CALC!`.
     uncalculated: int = 0
+    #: A row of units or dashes below the names.
+    aside: tuple[str, ...] = ()
     #: Columns with numbers of sixteen digits and more, of which a spreadsheet keeps fifteen.
     rounded: tuple[str, ...] = ()

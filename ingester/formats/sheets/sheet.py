@@ -43,6 +43,7 @@ def transcribe(
         header_row=None if header is None else header + 1,
         sheet=str(opened["sheet"]),
         other_sheets=tuple(opened["others"]),
+        aside=heading.aside,
         uncalculated=int(opened["uncalculated"]),
         rounded=tuple(names[place] or f"column {first + place + 1}" for place in written["rounded"]),
     )

@@ -57,7 +57,7 @@ class Layout:
     footer: tuple[str, ...] = ()
     rewritten: Rewritten | None = None
     limits: Limits = DEFAULT_LIMITS
-    #: What stands above the header, a line each.
+    #: What stands above the rows but their names, a line each.
     preamble: tuple[str, ...] = ()
     #: What the last line says, where the feed has a template for it; None if it is none like that.
     trailer: Claims | None = None
@@ -131,7 +131,8 @@ def lay_out(
     if len(names) > limits.columns:
         raise too_large(f"{len(names):,} columns; at most {limits.columns:,} are allowed")
     above = rows[: heading.data if heading.row is None else heading.row] if reads.header is None else []
-    preamble = tuple(" ".join(cell for cell in row.cells if cell.strip()) for row in above)
+    skipped = [*(row.cells for row in above), *([heading.aside] if heading.aside else [])]
+    preamble = tuple(" ".join(cell for cell in cells if cell.strip()) for cells in skipped)
     return Layout(
         path,
         delimiter,

@@ -64,12 +64,13 @@ def usual(number: int) -> str:
     return f"{number},1.234,03/04/2026,new"
 
 
-def test_the_last_row_decides_how_the_first_is_read(tmp_path: Path) -> None:
-    rows = [*map(usual, range(ROWS)), 'x,"-0,5",13/04/2026,old', "y,NULL,NULL,new"]
+def test_the_last_rows_decide_how_the_first_are_read(tmp_path: Path) -> None:
+    decisive = [f'd{number},"0,5",13/04/2026,new' for number in range(ROWS // 20)]
+    rows = [*map(usual, range(ROWS)), *decisive, 'x,"-0,5",13/04/2026,old', "y,NULL,NULL,new"]
     attempt = Attempt(tmp_path, rows)
     assert attempt.found.styles == {"amount": {"decimal": ","}, "on": {"dates": "dmy"}}
-    assert set(attempt.values("amount")[:-2]) == {"1234"}
-    assert {str(day) for day in attempt.values("on")[:-2]} == {"2026-04-03"}
+    assert set(attempt.values("amount")[:ROWS]) == {"1234"}
+    assert {str(day) for day in attempt.values("on")[:ROWS]} == {"2026-04-03"}
     assert attempt.values("amount")[-2:] == ["-0.5", None]
     # Nothing is counted twice, though some blocks were read twice.
     assert attempt.codes == {
@@ -78,8 +79,19 @@ def test_the_last_row_decides_how_the_first_is_read(tmp_path: Path) -> None:
         ("read_as_missing", "amount"): 1,
         ("read_as_missing", "on"): 1,
     }
-    assert (attempt.verdict.total, attempt.verdict.error_rows) == (ROWS + 2, 1)
-    assert [number for batch in attempt.found.assertions.failed() for number in batch] == [ROWS + 1]
+    assert (attempt.verdict.total, attempt.verdict.error_rows) == (len(rows), 1)
+    assert [number for batch in attempt.found.assertions.failed() for number in batch] == [len(rows) - 1]
+
+
+def test_one_cell_is_too_little_to_make_thousands_of_all_others(tmp_path: Path) -> None:
+    attempt = Attempt(tmp_path, [*map(usual, range(100)), 'x,"12,5",13/04/2026,new'])
+    assert attempt.codes == {("ambiguous_number", "amount"): 100, ("ambiguous_date", "on"): 100}
+    assert attempt.values("amount")[-1] == "12.5"
+
+
+def test_a_number_that_is_no_slip_of_the_finger_settles_its_column_alone(tmp_path: Path) -> None:
+    attempt = Attempt(tmp_path, [*map(usual, range(100)), 'x,"12.345,5",,new'])
+    assert set(attempt.values("amount")) == {"1234", "12345.5"}
 
 
 def test_a_file_that_is_canonical_throughout_is_read_once(tmp_path: Path) -> None:

@@ -518,6 +518,28 @@ def test_a_title_with_delimiters_in_it_is_not_the_header(tmp_path: Path) -> None
     assert [each.code for each in found.remarks] == ["preamble_skipped"]
 
 
+@pytest.mark.parametrize(
+    "data",
+    ["id,qty,amount\n(1),(5),(6)\n2,7,8\n", "id,amount,qty\n,(5.00),(2)\na,1,2\n", "id,tags\n[a],[b]\n[c],[d]\n"],
+)
+def test_a_first_row_in_brackets_is_a_row_where_units_would_not_stand(tmp_path: Path, data: str) -> None:
+    found = opened(tmp_path, data)
+    assert (len(rows(found)), found.remarks) == (3, ())
+
+
+def test_units_below_the_names_are_told(tmp_path: Path) -> None:
+    found = opened(tmp_path, "item,weight,height\n,(kg),(m)\nx,1,2\n")
+    assert [(each.code, each.value) for each in found.remarks] == [("preamble_skipped", "(kg) (m)")]
+
+
+@pytest.mark.parametrize(
+    "data", ["id,name,\na,x,red\nb,y,green\n", "name,,id\nx,y,id2\nz,w,q\n", "name,id,\nname,a,b\n"]
+)
+def test_known_names_beside_a_blank_one_are_the_whole_header(tmp_path: Path, data: str) -> None:
+    found = opened(tmp_path, data, is_known={"id", "name"}.__contains__)
+    assert [len(rows(found)), found.detected.header_row] == [data.count("\n"), 1]
+
+
 def test_names_that_rows_below_leave_out_are_names(tmp_path: Path) -> None:
     found = opened(tmp_path, "id,name,note\n1,Bob\n2,Al\n3,Eve\n")
     assert rows(found)[0] == ["id", "name", "note"]
