@@ -24,6 +24,7 @@ _WIDE = Context(prec=200)
 _SHOWN = 60
 #: Of a message.
 _LONGEST = 500
+_NAMED = 8
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,6 +122,7 @@ def judge(
 ) -> None:
     """Raise Held if a file has not as many rows as was said, or its columns do not come to what was said."""
     for each in claims:
+        _refuse_empty(each, totals, approved)
         if each.rows is not None and each.rows != rows and "count_mismatch" not in approved:
             raise _held("count_mismatch", f"{each.source} says {each.rows} rows, the file has {rows}")
         if "sum_mismatch" in approved:
@@ -134,6 +136,16 @@ def judge(
             if not any(Fraction(value) == total.value for value in claim.amounts(written, decimal)):
                 odd = f"; {total.unread} of its cells are no numbers" if total.unread else ""
                 raise _held("sum_mismatch", f"{said}, the file has {_plain(total.value)}{odd}")
+
+
+def _refuse_empty(said: Claims, totals: Mapping[str, Total], approved: Collection[str]) -> None:
+    """Raise Held if numbers are all that is said, and none is of a column of the file: it would vouch for nothing."""
+    if said.rows is not None or said.sums or said.digests or not said.maybe or totals.keys() & said.maybe.keys():
+        return
+    if "companion_unreadable" not in approved:
+        named = ", ".join(list(said.maybe)[:_NAMED])
+        words = f"{said.source} cannot be used: it has neither a count of rows, nor a sum, nor a digest, but {named}"
+        raise _held("companion_unreadable", words)
 
 
 def refuse_counts(claims: Iterable[Claims], files: int, approved: Collection[str]) -> None:

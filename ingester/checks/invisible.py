@@ -12,12 +12,14 @@ import pyarrow.compute as pc
 from ingester.checks.cells import BLANKS, content, lengths, offsets, replaced, within
 from ingester.checks.fault import Positions, where_false, where_true
 
-#: No width: U+00AD, U+061C, U+180E, U+200B to U+200F, U+202A to U+202E, U+2060 to U+2064, U+2066 to U+2069, U+FEFF.
-_WIDTHLESS = r"\x{AD}\x{61C}\x{180E}\x{200B}-\x{200F}\x{202A}-\x{202E}\x{2060}-\x{2064}\x{2066}-\x{2069}\x{FEFF}"
+#: No width: U+061C, U+180E, U+200B to U+200F, U+202A to U+202E, U+2060 to U+2064, U+2066 to U+2069, U+FEFF.
+_WIDTHLESS = r"\x{61C}\x{180E}\x{200B}-\x{200F}\x{202A}-\x{202E}\x{2060}-\x{2064}\x{2066}-\x{2069}\x{FEFF}"
 #: Blanks beyond ASCII: no-break, thin, of a digit's width and others.
 _ODD_BLANKS = r"\x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000}"
 _ASCII = 0x80
-_EDGES = rf"[{_WIDTHLESS}{_ODD_BLANKS}{BLANKS}]"
+#: May be shown as a hyphen, so that a number that has one may be negative.
+_SOFT_HYPHEN = r"\x{AD}"
+_EDGES = rf"[{_SOFT_HYPHEN}{_WIDTHLESS}{_ODD_BLANKS}{BLANKS}]"
 _AROUND = rf"\A{_EDGES}+|{_EDGES}+\z"
 #: What typography makes of an apostrophe, of a minus, and of quotes around something.
 _APOSTROPHES, _MINUS, _QUOTES = r"[\x{2018}\x{2019}\x{2BC}\x{B4}]", "\u2212", r"[\"\x{201C}-\x{201F}\x{AB}\x{BB}]"
@@ -55,7 +57,7 @@ def bare(text: pa.StringArray) -> tuple[pa.StringArray, Positions]:
 
 
 #: Something invisible beyond ASCII, blanks maybe outside of it.
-_OUTER = rf"[{BLANKS}]*[{_WIDTHLESS}{_ODD_BLANKS}][{BLANKS}]*"
+_OUTER = rf"[{BLANKS}]*[{_SOFT_HYPHEN}{_WIDTHLESS}{_ODD_BLANKS}][{BLANKS}]*"
 
 
 def _suspects(text: pa.StringArray) -> Positions:

@@ -107,10 +107,14 @@ def test_a_family_takes_every_column_of_its_prefix_that_no_other_field_takes(
         ("biling_city", "billing_city"),
         ("customer_name_2", None),
         ("customr_id", None),
+        ("amont", "amount"),
+        ("amonut", "amount"),
+        # A unit in brackets may matter.
+        ("Amount (USD)", None),
     ],
 )
 def test_a_name_is_taken_for_another_only_where_a_finger_slipped(column: str, field: str | None) -> None:
-    fields = ("customer_id", "customer_name", "start_time", "net_price", "billing_city")
+    fields = ("customer_id", "customer_name", "start_time", "net_price", "billing_city", "amount")
     entity = Entity(
         catalogue="s", name="e", fields=tuple(Field(name=each) for each in fields), primary_key=("customer_id",)
     )

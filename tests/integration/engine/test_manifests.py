@@ -163,6 +163,7 @@ def test_what_never_comes_can_be_done_without(engine: Engine) -> None:
         ("goods.ctl", "rows: 2\nprice: 12.76", "sum_mismatch", "says that price comes to 12.76, the file has 12.75"),
         ("goods.ctl", "sum_weight=3", "sum_mismatch", "comes to 3, the file has no such column of numbers"),
         ("goods.ctl", "file=other.csv", "companion_unreadable", "it is about 'other.csv'"),
+        ("goods.ctl", "total=7\nlines=9", "companion_unreadable", "nor a digest, but total, lines"),
         ("goods.ctl", f"md5={OTHER[:32]}", "checksum_mismatch", f"md5 {OTHER[:32]}, the file has {MD5}"),
     ],
 )

@@ -52,6 +52,7 @@ def test_a_column_with_one_reading_is_read(cells: str, values: str) -> None:
         ("1.234 | $5 | (7)", f"{AMBIGUOUS} | 5 | -7"),
         ("1.234 | 1 234 | 5", f"{AMBIGUOUS} | 1234 | 5"),
         ("1.234 | 1E5 | \u200b2.5", "1.234 | 100000 | 2.5"),
+        ("5 | \u00ad5", f"5 | {WRONG}"),
         ("1.234 | $1.234", f"{AMBIGUOUS} | {AMBIGUOUS}"),
         ("1.234 | 1,234", f"{AMBIGUOUS} | {AMBIGUOUS}"),
         ("1.234 | 1.234-", f"{AMBIGUOUS} | {AMBIGUOUS}"),
