@@ -64,7 +64,11 @@ _ALL = (
     ),
     _error("empty_archive", "The archive holds no files", "Put the files into it and send it again."),
     _error("nothing_imported", "None of the {expected} files in it could be imported", "See the report of each file."),
-    _error("missing_header", "The file has no header row", "Put the column names in the first row."),
+    _error(
+        "missing_header",
+        "The file has no header row",
+        "Put the column names in the first row, or let the feed say `header` or `columns`.",
+    ),
     _error("duplicate_column", "The column name {expected} appears more than once", "Give every column its own name."),
     _error("missing_column", "Required column {expected} is missing", "Add the column; see the template in /docs."),
     _error("possibly_truncated", "The last record is cut off: {expected}", "Upload the file again, or approve it."),
