@@ -94,6 +94,15 @@ class Evidence:
         """Whether it is about numbers, not dates."""
         return not self.standard.any()
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether every number can be read with a decimal point only, as the standard has it."""
+        return not (self.decimals[1] or self.unclear.any() or self.whole.any() or self.odd)
+
+    def is_standard(self, style: Style) -> bool:
+        """Whether more cells as the standard has them, or with a decimal point, could not change this style."""
+        return (self.is_plain or style.decimal == ".") and (style.standard or not self.standard[1])
+
     def style(self, pinned: Style) -> Style:
         """How the column is read: as it was pinned, else as its own cells tell."""
         decimal, doubtful = pinned.decimal, False
@@ -140,7 +149,8 @@ def _of_numbers(text: pa.StringArray, kind: FieldType) -> Evidence:
         others = where_false(pc.match_substring_regex(text, pattern))
         alone[place] = len(text) - text.null_count - others.size
         if alone[place]:
-            sure[place] = pc.match_substring_regex(text, _SURE[place]).true_count
+            grouped = text.filter(pc.match_substring(text, ",."[place]))
+            sure[place] = pc.match_substring_regex(grouped, _SURE[place]).true_count
             text = text.take(pa.array(others))
     # What is plain digits tells nothing.
     at = where_false(pc.match_substring_regex(text, r"\A-?[0-9]*\z"))

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -81,10 +82,10 @@ class _CheckedBlock:
 
 
 class _UnsettledError(Exception):
-    """Cells have several readings, and not all of their columns have been looked at; first in this block."""
+    """What has been read so far may have to be read in another way, as `styles` say."""
 
-    def __init__(self, block: Block) -> None:
-        self.block = block
+    def __init__(self, styles: dict[str, Style]) -> None:
+        self.styles = styles
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,22 +134,18 @@ def run(
     cells = {match.key: match for match in columns if match.key is not None and match.field in asked}
     sums = _summed(summed or {}, columns, whole or entity, set(cells), timezone)
     task = _Task(opened, reader, columns, cells, entity, checks, sums, partial=partial)
-    styles = task.pinned(style, known)
+    pinned = task.pinned(style, known)
     try:
-        read = _pass(task, styles, notices, verdict, workspace)
+        read = _pass(task, _Styles(task, pinned), notices, verdict, workspace)
     except _UnsettledError as unsettled:
-        # Most files are as the block says in which the first doubt was; all of the cells are looked at on the way.
-        pinned, styles = styles, task.settled(styles, task.look(unsettled.block))
-        read = _again(task, styles, notices, verdict, workspace)
-        if (told := task.settled(pinned, read.evidence)) != styles:
-            styles = told
-            read = _again(task, styles, notices, verdict, workspace)
+        read = _again(task, pinned, unsettled.styles, notices, verdict, workspace)
+    while (told := read.styles.told(read.evidence)) is not None:
+        read = _again(task, pinned, told, notices, verdict, workspace)
     if reader.truncated is not None and not truncation_approved:
         raise Held("possibly_truncated", notice.message("possibly_truncated", expected=reader.truncated))
     if not read.usable:
         verdict.reject_all()
     record = account.close(total=verdict.total, error=verdict.error_rows)
-    said = {key: found for key, each in styles.items() if (found := each.to_json())}
     return Prevalidated(
         opened=opened,
         reader=reader,
@@ -156,7 +153,7 @@ def run(
         rows=read.rows,
         unusable=not read.usable,
         assertions=Assertions(checks, read.asserted),
-        styles=said,
+        styles=read.styles.to_json(read.evidence),
         record=record,
         totals=read.totals,
     )
@@ -220,6 +217,58 @@ class _Task:
         return styles
 
 
+class _Styles:
+    """How the columns are taken to be written while a file is read, by several threads.
+
+    At first as is known; from the first block on with cells that have several readings, as that block suggests, and
+    all cells are looked at. Mostly that is right, which is known at the end, and what was read before it is right too.
+    """
+
+    def __init__(self, task: _Task, pinned: Mapping[str, Style], suggested: dict[str, Style] | None = None) -> None:
+        self._task, self._pinned = task, pinned
+        self._lock = Lock()
+        #: What counts now, and whether it was suggested: one value, as threads read it at any time.
+        self.state: tuple[Mapping[str, Style], bool] = (pinned, False) if suggested is None else (suggested, True)
+        #: Whether blocks were read that nobody looked at: their cells are as the standard has them, or could be
+        #: nothing else.
+        self._unseen = False
+
+    def doubt(self, block: Block) -> None:
+        """A block has cells with several readings, by what was known. Raises _UnsettledError."""
+        with self._lock:
+            if self.state[1]:
+                return
+            found = self._task.settled(self._pinned, self._task.look(block))
+            if self._unseen and not all(each.decimal != "," and not each.doubtful for each in found.values()):
+                raise _UnsettledError(found)
+            self.state = (found, True)
+
+    def keep(self, used: Mapping[str, Style]) -> bool:
+        """Whether a block that was read in this way may stay so."""
+        with self._lock:
+            now, is_suggested = self.state
+            if now is not used:
+                return False
+            self._unseen = self._unseen or not is_suggested
+            return True
+
+    def told(self, evidence: Mapping[str, Evidence]) -> dict[str, Style] | None:
+        """How the columns are written by all that was seen, if the file has to be read again in that way."""
+        now, is_suggested = self.state
+        if not is_suggested:
+            return None
+        told = self._task.settled(self._pinned, evidence)
+        # What was not looked at speaks for the standard alone, so that nothing would come of it but that.
+        is_known = not self._unseen or all(evidence[key].is_standard(each) for key, each in told.items())
+        return None if told == now and is_known else told
+
+    def to_json(self, evidence: Mapping[str, Evidence]) -> dict[str, dict[str, Any]]:
+        """By column, what is known of it and is not what everybody would take it for."""
+        said = {key: style.to_json() for key, style in self.state[0].items()}
+        plain = {key for key, found in evidence.items() if found.is_plain and self._pinned[key].decimal != "."}
+        return {key: each for key, each in said.items() if each and not (key in plain and each == {"decimal": "."})}
+
+
 #: The columns that only a file of rejects has.
 _MARKS_OF_REJECTS = {"_import", "_row", "_errors"}
 
@@ -229,27 +278,27 @@ class _Read(NamedTuple):
     asserted: Asserted
     usable: bool
     totals: Mapping[str, Total]
-    #: What all cells tell of how their columns are written, if that was asked.
+    styles: _Styles
+    #: What cells tell of how their columns are written, as far as they were looked at.
     evidence: Mapping[str, Evidence]
 
 
-def _again(task: _Task, styles: Mapping[str, Style], notices: Notices, verdict: Verdict, workspace: Path) -> _Read:
-    """Read the file once more from its beginning, all columns settled."""
-    notices.clear()
-    verdict.clear()
-    return _pass(task, styles, notices, verdict, workspace, is_settled=True)
-
-
-def _pass(
+def _again(
     task: _Task,
-    styles: Mapping[str, Style],
+    pinned: Mapping[str, Style],
+    styles: dict[str, Style],
     notices: Notices,
     verdict: Verdict,
     workspace: Path,
-    *,
-    is_settled: bool = False,
 ) -> _Read:
-    """Read the whole file. Raises _UnsettledError at cells that a column's style may decide, unless `is_settled`."""
+    """Read the file once more from its beginning, and look at all cells."""
+    notices.clear()
+    verdict.clear()
+    return _pass(task, _Styles(task, pinned, styles), notices, verdict, workspace)
+
+
+def _pass(task: _Task, styles: _Styles, notices: Notices, verdict: Verdict, workspace: Path) -> _Read:
+    """Read the whole file. Raises _UnsettledError where what was read before may have another reading."""
     reader, entity, cells, fields = task.reader, task.entity, task.cells, task.fields
     for remark in task.opened.remarks:
         notices.add_to_file(remark.code, expected=remark.expected, value=remark.value)
@@ -276,9 +325,13 @@ def _pass(
             return _CheckedBlock(numbers, {}, [], last_row)
         sent = {key: block.table.column(match.position) for key, match in cells.items()}
         certain = {key: mask for key, match in cells.items() if (mask := block.typed.get(match.position)) is not None}
-        checked = task.checks.check(sent, fields, styles, certain)
-        if not is_settled and any(each.code in UNSETTLED for each in checked.findings):
-            raise _UnsettledError(block)
+        while True:
+            used, is_suggested = styles.state
+            checked = task.checks.check(sent, fields, used, certain)
+            if not is_suggested and any(each.code in UNSETTLED for each in checked.findings):
+                styles.doubt(block)
+            elif styles.keep(used):
+                break
         found = _kinds(checked.findings, numbers)
         if (again := _repeats(block, reader.header)).size:
             found.append((repeated, numbers[again]))
@@ -301,7 +354,7 @@ def _pass(
             checked.undecided,
             checked.no_values,
             summed_up,
-            task.look(block) if is_settled else {},
+            task.look(block) if is_suggested else {},
         )
 
     spilled = workspace / "rows.arrow"
@@ -324,7 +377,7 @@ def _pass(
         said = sorted(words.items(), key=lambda pair: (-pair[1], pair[0]))
         shown = ", ".join(f"'{word}' ({count})" for word, count in said[:_NAMED]) + ", …" * (len(said) > _NAMED)
         notices.add_to_file("read_as_missing", (name,), expected=shown)
-    return _Read(Rows(spilled, spilled_as), asserted, usable, totals, evidence)
+    return _Read(Rows(spilled, spilled_as), asserted, usable, totals, styles, evidence)
 
 
 #: Words that the notice about them names.
