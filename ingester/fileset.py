@@ -30,7 +30,7 @@ from ingester.outbox import publish, status
 from ingester.store import totals
 from ingester.store.database import now
 from ingester.store.ledger import Ledger, ShortIdTaken, put_off
-from ingester.store.ledger_tables import ROUTED, Attempt, Drop, Import
+from ingester.store.ledger_tables import ROUTED, Attempt, Companion, Drop, Import
 
 log = structlog.get_logger()
 
@@ -55,10 +55,10 @@ class FileSets:
 
     # --- how one begins --------------------------------------------------------------------------------------------
 
-    def begin(self, job: Import, found: Sequence[tuple[Drop, Import]]) -> bool:
+    def begin(self, job: Import, found: Sequence[tuple[Drop, Import]], companions: Sequence[Companion] = ()) -> bool:
         """Make a claimed archive a set of these files, whose bytes are in their places, all at once.
 
-        False if the claim is lost. Raises ShortIdTaken.
+        `companions` are what it has beside them. False if the claim is lost. Raises ShortIdTaken.
         """
         with self._ledger.writing() as session:
             if not _let_go(session, job, run_id=job.id, opens=False):
@@ -71,6 +71,7 @@ class FileSets:
                 if "short_id" in str(error.orig):
                     raise ShortIdTaken from error
                 raise
+            session.add_all(companions)
             for _, member in found:
                 if member.status.ended:
                     totals.add(session, totals.of_end(member.tenant, member.status))

@@ -31,6 +31,7 @@ from ingester import log as logs
 from ingester.directory import DataDirectory
 from ingester.domain import duration, notice
 from ingester.domain.claim import Claims
+from ingester.domain.companion import MARKER_SUFFIXES
 from ingester.domain.errors import Held, IngesterError, TransientError, UnreadableFile
 from ingester.domain.limits import DEFAULT_LIMITS, Limits
 from ingester.domain.status import Outcome, RepeatHandling, Status
@@ -79,6 +80,7 @@ class Worker:
         directory: DataDirectory,
         settings: WorkerSettings,
         limits: Limits = DEFAULT_LIMITS,
+        marker_suffixes: Sequence[str] = MARKER_SUFFIXES,
     ) -> None:
         self.name = worker_name()
         self._ledger = ledger
@@ -86,7 +88,7 @@ class Worker:
         self._bell = Bell(directory, ledger)
         self._store = store
         self._rules = rules
-        self._expansion = Expansion(ledger, Router(rules), directory, limits)
+        self._expansion = Expansion(ledger, Router(rules), directory, limits, marker_suffixes)
         self._sets = FileSets(ledger, directory)
         self._own_rules: dict[str, RuleSet] = {}
         self._directory = directory
@@ -212,7 +214,8 @@ class Worker:
             for each in companion.of_import(self._ledger, job.id)
         ]
         path = self._directory.drop_file(drop.id, drop.location)
-        return manifest.vouched(path, drop.name, drop.sha256, beside, job.approved)
+        # Of what came in an archive they know the name that it has there.
+        return manifest.vouched(path, drop.member or drop.name, drop.sha256, beside, job.approved)
 
     def _opened(self, claim: Claim, claims: Sequence[Claims]) -> bool:
         """Whether it was an archive: its files are imports of their own by now, or it goes on as the one it holds."""
@@ -460,7 +463,7 @@ def main(settings: Settings, rules: RuleSet) -> None:
     os.environ.setdefault("SQLITE_TMPDIR", str(directory.work))
     ledger = Ledger.open(settings.ledger_url)
     store = DataStore.open(settings.data_url)
-    worker = Worker(ledger, store, rules, directory, settings.worker, settings.limits)
+    worker = Worker(ledger, store, rules, directory, settings.worker, settings.limits, settings.folder.marker_suffixes)
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         worker.stop()

@@ -65,6 +65,9 @@ class Member:
 
     #: The last part of its path, fit to be shown; of one archive no two are the same.
     name: str
+    #: The folder it is in and its name there, as the archive has them.
+    folder: str
+    own_name: str
     size: int
     #: Its place among all entries of the archive.
     index: int
@@ -150,9 +153,13 @@ def members(path: Path, limits: Limits) -> list[Member]:
             raise _too_large(f"it has more than {limits.members:,} files")
         _refuse_locked(entry)
         _refuse_unknown(entry)
-        name = _shown(entry.segments[-1], taken)
+        *folders, own_name = entry.segments
+        name = _shown(own_name, taken)
         taken.add(name.casefold())
-        found.append(Member(name, entry.size, entry.index, entry.packed, entry.method, entry.crc, start))
+        folder = "/".join(folders)
+        found.append(
+            Member(name, folder, own_name, entry.size, entry.index, entry.packed, entry.method, entry.crc, start)
+        )
     return found
 
 

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import hashlib
 import lzma
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlmodel import col, select
 
-from ingester import fault, turn
+from ingester import fault, orphan, turn
+from ingester.alert import alerts
 from ingester.domain.errors import UsageError
 from ingester.domain.status import Outcome, Status
 from ingester.feed import declare
 from ingester.fileset import FileSets
 from ingester.store.database import now
-from ingester.store.ledger_tables import Import, Total
+from ingester.store.ledger_tables import Companion, Import, Total
 from tests.integration.engine.harness import Engine, armed
 from tests.report import assert_reconciles, reports
 from tests.zipped import zipped
@@ -366,6 +369,88 @@ def test_a_set_under_a_limit_of_one_import_at_once_comes_to_its_end(engine: Engi
     assert engine.job(job).status is Status.COMPLETED
 
 
+def sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_checksums_and_markers_in_an_archive_are_of_its_files_and_no_files_of_their_own(engine: Engine) -> None:
+    wrong = "0" * 32
+    packed = {
+        "items.csv": ITEMS,
+        "ITEMS.CSV.MD5": f"{wrong}  items.csv\n",
+        "categories.csv": CATEGORIES,
+        "categories.csv.sha256": f"{sha256(CATEGORIES)}  categories.csv\n",
+        "categories.done": "",
+    }
+    job = engine.drop("nightly.zip", zipped(packed))
+    engine.work()
+    found = members(engine, job)
+    assert sorted(found) == ["categories.csv", "items.csv"]
+    assert engine.job(found["categories.csv"]).outcome is Outcome.ACCEPTED
+    held = engine.job(found["items.csv"])
+    assert (held.status, held.reason) == (Status.NEEDS_ATTENTION, "checksum_mismatch")
+    assert wrong in str(held.message)
+    assert hashlib.md5(ITEMS.encode()).hexdigest() in str(held.message)
+    assert status_of(engine, job)["message"] == "1 of 2 files are done"
+    engine.decisions.approve(held, engine.drop_of(held))
+    engine.work()
+    assert engine.job(job).outcome is Outcome.ACCEPTED
+    assert engine.leftovers() == []
+
+
+def test_what_is_beside_a_file_in_one_folder_of_an_archive_says_nothing_of_another_folder(engine: Engine) -> None:
+    first, second = "external_id,label\nC1,Tools\n", "external_id,label\nC2,Toys\n"
+    packed = {f"{name}/categories.csv": text for name, text in (("a", first), ("b", second))}
+    packed |= {f"{name}/categories.csv.sha256": sha256(text) for name, text in (("b", second), ("a", first))}
+    job = engine.drop("nightly.zip", zipped(packed))
+    engine.work()
+    assert sorted(members(engine, job)) == ["categories.csv", "categories_2.csv"]
+    assert engine.job(job).outcome is Outcome.ACCEPTED
+
+
+def test_one_file_and_its_checksum_in_an_archive_are_a_set_of_one(engine: Engine) -> None:
+    job = engine.drop("nightly.zip", zipped({"items.csv": ITEMS, "items.csv.sha256": sha256(ITEMS + "\n")}))
+    engine.work()
+    assert engine.job(members(engine, job)["items.csv"]).reason == "checksum_mismatch"
+
+
+def test_a_checksum_in_an_archive_is_what_the_feed_of_its_file_demands(engine: Engine) -> None:
+    said = declare(
+        name="goods", entity="item", pattern="goods*.csv", reads={"checksum": "any", "control": "{stem}.ctl"}
+    )
+    engine.tenants.add_feed(said.feed(engine.tenants.get("acme"), engine.rules))
+    goods = "external_id,label\nA,Alpha\n"
+    packed = {"goods_1.csv": goods, "goods_1.csv.sha256": sha256(goods), "goods_1.ctl": "rows=1\n"}
+    packed |= {"goods_2.csv": goods, "goods_2.ctl": "rows=1\n"}
+    job = engine.drop("nightly.zip", zipped(packed))
+    engine.work()
+    found = members(engine, job)
+    assert engine.job(found["goods_1.csv"]).outcome is Outcome.ACCEPTED
+    assert engine.job(found["goods_2.csv"]).reason == "companion_missing"
+    assert engine.job(found["goods_2.csv"]).message == "It came without its checksum"
+
+
+def test_a_checksum_in_an_archive_without_its_file_waits_for_that_and_somebody_is_told(engine: Engine) -> None:
+    job = engine.drop("nightly.zip", zipped({"categories.csv": CATEGORIES, "items.csv.sha256": "0" * 64}))
+    engine.work()
+    assert engine.job(job).outcome is Outcome.ACCEPTED
+    orphan.look(engine.ledger, now() + timedelta(hours=2))
+    (alert,) = alerts(engine.ledger)
+    assert (alert.kind, alert.message) == (
+        "orphan_marker",
+        "items.csv.sha256 has come without the file that it is about",
+    )
+    late = engine.drop("items.csv", ITEMS)
+    engine.work()
+    assert engine.job(late).reason == "checksum_mismatch"
+
+
+def test_an_archive_of_nothing_but_checksums_holds_no_file(engine: Engine) -> None:
+    job = engine.drop("items.zip", zipped({"items.csv.sha256": sha256(ITEMS)}))
+    engine.work()
+    assert (engine.job(job).status, engine.job(job).reason) == (Status.FAILED, "empty_archive")
+
+
 class Killed(BaseException):
     """What nothing in the program catches."""
 
@@ -374,7 +459,8 @@ class Killed(BaseException):
     "point", ["set.unpacked", "set.placed", "set.begun", "set.staged", "set.ended", "ledger.completed"]
 )
 def test_a_death_anywhere_in_an_archive_s_way_ends_as_if_there_had_been_none(engine: Engine, point: str) -> None:
-    job = engine.drop("nightly.zip", NIGHTLY)
+    beside = {"items.csv.sha256": sha256(ITEMS), "other.done": ""}
+    job = engine.drop("nightly.zip", zipped({"items.csv": ITEMS, "categories.csv": CATEGORIES, **beside}))
 
     def die(passed: str) -> None:
         if passed == point:
@@ -392,6 +478,9 @@ def test_a_death_anywhere_in_an_archive_s_way_ends_as_if_there_had_been_none(eng
     assert len(found) == 3
     assert all(report.status["status"] == "completed" for report in found)
     assert engine.leftovers() == []
+    with engine.ledger.reading() as session:
+        kept = session.exec(select(Companion).order_by(col(Companion.number))).all()
+    assert [(each.name, each.import_id is None) for each in kept] == [("items.csv.sha256", False), ("other.done", True)]
 
 
 def test_the_archive_s_end_that_nobody_recorded_is_found_out_by_whoever_looks_next(engine: Engine) -> None:
