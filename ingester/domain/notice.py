@@ -73,6 +73,11 @@ _ALL = (
     _error("missing_column", "Required column {expected} is missing", "Add the column; see the template in /docs."),
     _error("possibly_truncated", "The last record is cut off: {expected}", "Upload the file again, or approve it."),
     _warning(
+        "unverified_signature",
+        "The file is signed with a key that does not count, so nobody knows who signed it: {expected}",
+        "Send us the certificate of that key.",
+    ),
+    _warning(
         "unknown_column", "Column {expected} is not part of this type and was not imported", "Remove or rename it."
     ),
     _warning(

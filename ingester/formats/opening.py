@@ -126,7 +126,9 @@ def open_drop(
     else:
         opened = _transcribed(inner.path, kind, workspace, reads, limits, is_known)
     container = "+".join(inner.containers) or None
-    return replace(opened, detected=replace(opened.detected, container=container))
+    unverified = [] if inner.unverified is None else [Remark("unverified_signature", inner.unverified)]
+    detected = replace(opened.detected, container=container)
+    return replace(opened, detected=detected, remarks=(*unverified, *opened.remarks))
 
 
 def _transcribed(

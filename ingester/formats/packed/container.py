@@ -30,13 +30,14 @@ _CHUNK_BYTES = 1 << 20
 class Unpacked:
     """The innermost file, its name without what its containers had added, and the containers, outermost first.
 
-    `verified`: a known sender's signature was on it.
+    `verified`: a known sender's signature was on it; `unverified`: the keys of those that it has else, in words.
     """
 
     path: Path
     name: str
     containers: tuple[str, ...] = ()
     verified: bool = False
+    unverified: str | None = None
 
 
 def unpack(
@@ -57,7 +58,7 @@ def unpack(
     if path.stat().st_size > limits.file_bytes:
         raise too_large(f"at most {limits.file_bytes:,} bytes")
     found: list[str] = []
-    verified = False
+    verified, unverified = False, None
     while not stop(path) and (kind := _kind(path, name)) is not None:
         if len(found) == limits.nesting:
             raise too_large(f"containers in containers, over {limits.nesting} of them")
@@ -66,7 +67,7 @@ def unpack(
         if kind == "pgp":
             most = archive.allowance(packed, limits)
             said = pgp.decrypt(path, inner, keys(), limit_bytes=most, signed=signed and not verified)
-            verified = verified or said.signer is not None
+            verified, unverified = verified or said.signer is not None, unverified or said.unverified
         elif kind == "zip":
             member = archive.only(path, limits)
             name = member.name
@@ -79,7 +80,7 @@ def unpack(
         path = inner
     if signed and not verified:
         raise UnreadableFile("unsigned", notice.message("unsigned"))
-    return Unpacked(path, name, tuple(found), verified)
+    return Unpacked(path, name, tuple(found), verified, None if verified else unverified)
 
 
 def stripped(name: str) -> str:

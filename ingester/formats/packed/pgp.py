@@ -53,10 +53,14 @@ class Keyring:
 
 @dataclass(frozen=True, slots=True)
 class Decrypted:
-    """What a message was: the name that it gives its content, if any, and whose certificate verified its signature."""
+    """What a message was: the name that it gives its content, if any, and whose certificate verified its signature.
+
+    `unverified`: the keys of the signatures that it has where nobody's did, in words.
+    """
 
     name: str | None
     signer: str | None
+    unverified: str | None = None
 
 
 class NoRecipient(PermanentError):
@@ -76,30 +80,31 @@ def decrypt(source: Path, target: Path, keys: Keyring, *, limit_bytes: int, sign
     """Write what a message holds to `target`, which is there only when all of it is verified.
 
     With `signed` a valid signature of one of the keyring's senders is demanded. Without, a signature that nobody here
-    can check counts for nothing, but a wrong one is refused. Raises UnreadableFile (`no_key`, `tampered`, `unsigned`,
-    `unknown_signer`, `too_large`, `unreadable_file`).
+    can check counts for nothing and is told, but a wrong one is refused. Raises UnreadableFile (`no_key`, `tampered`,
+    `unsigned`, `unknown_signer`, `too_large`, `unreadable_file`).
     """
     tag = _refuse_others(source)
-    unverified = target.with_name(f".{target.name}.unverified")
+    unseen = target.with_name(f".{target.name}.unverified")
     try:
         with Gpg(target.parent) as gpg:
             gpg.take(keys.secrets)
             senders = gpg.take(keys.senders)
-            said = _read(gpg, source, unverified, limit_bytes)
+            said = _read(gpg, source, unseen, limit_bytes)
             if tag in _SIGNED and not said.has("NEWSIG"):
                 raise _refused("tampered")  # it says that it is signed, and its signature was cut off
             signer = _signer(said, senders)
+            unverified = None if signer is not None else _unaccepted(said, senders)
             if signed and signer is None:
-                raise _unaccepted(said, senders)
+                raise _refused("unknown_signer", unverified) if unverified else _refused("unsigned")
             if said.code and said.has("ERRSIG"):
                 # That alone makes gpg fail; so it is left out, to see whether anything else does.
-                said = _read(gpg, source, unverified, limit_bytes, "--skip-verify")
+                said = _read(gpg, source, unseen, limit_bytes, "--skip-verify")
             if said.code:
                 raise _refused("tampered") if said.has("BEGIN_DECRYPTION") else _unreadable("it is broken")
-        unverified.rename(target)
+        unseen.rename(target)
     finally:
-        unverified.unlink(missing_ok=True)
-    return Decrypted(_name(said), signer)
+        unseen.unlink(missing_ok=True)
+    return Decrypted(_name(said), signer, unverified)
 
 
 def encrypt(source: Path, target: Path, certificates: Sequence[str]) -> None:
@@ -220,12 +225,13 @@ _UNACCEPTED = {
 }
 
 
-def _unaccepted(said: Said, senders: frozenset[str]) -> UnreadableFile:
+def _unaccepted(said: Said, senders: frozenset[str]) -> str | None:
+    """Whose signatures there are that do not count, in words; None where there are none."""
     for kind, fingerprint in _signatures(said):
         if fingerprint in senders:
-            return _refused("unknown_signer", f"{fingerprint} ({_UNACCEPTED.get(kind, 'it is not valid')})")
+            return f"{fingerprint} ({_UNACCEPTED.get(kind, 'it is not valid')})"
     unknown = [*(print_ for _, print_ in _signatures(said)), *(line[0] for line in said.of("ERRSIG"))]
-    return _refused("unknown_signer", ", ".join(unknown[:_NAMED])) if unknown else _refused("unsigned")
+    return ", ".join(unknown[:_NAMED]) or None
 
 
 def _recipients(said: Said) -> str:

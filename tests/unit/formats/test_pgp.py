@@ -6,6 +6,7 @@ import os
 import stat
 import struct
 import subprocess
+import tempfile
 import zlib
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -15,6 +16,7 @@ import pysequoia
 import pytest
 
 from ingester.domain.errors import UnreadableFile
+from ingester.formats.opening import open_drop
 from ingester.formats.packed import gpg, pgp
 from ingester.formats.packed.pgp import Keyring, is_pgp
 from ingester.store.database import now
@@ -187,7 +189,23 @@ def test_a_signature_of_somebody_else_counts_for_nothing(reader: Reader, us: Per
         message = signer.writes(DATA, "--sign", "--encrypt", to=(us,))
         assert reader.refusal(message, signed=True).code == "unknown_signer"
         assert reader.read(message) == DATA
-        assert reader.found.signer is None
+        assert (reader.found.signer, reader.found.unverified is None) == (None, False)
+
+
+def test_a_signature_that_nobody_knows_is_told_and_none_at_all_is_not(
+    us: Person, acme: Person, other: Person, tmp_path: Path
+) -> None:
+    def remarks(message: bytes) -> list[tuple[str, str]]:
+        path, workspace = tmp_path / "said.csv.pgp", Path(tempfile.mkdtemp(dir=tmp_path))
+        path.write_bytes(message)
+        opened = open_drop(path, path.name, workspace, keys=lambda: Keyring((us.secret,), (acme.public,)))
+        return [(remark.code, remark.expected) for remark in opened.remarks]
+
+    ((code, said),) = remarks(other.writes(DATA, "--sign", "--encrypt", to=(us,)))
+    assert code == "unverified_signature"
+    assert said == other.key.fingerprint[-16:].upper()
+    assert remarks(acme.writes(DATA, "--sign", "--encrypt", to=(us,))) == []
+    assert remarks(acme.writes(DATA, "--encrypt", to=(us,))) == []
 
 
 def test_a_signature_of_an_expired_or_revoked_key_counts_for_nothing(reader: Reader, acme: Person, us: Person) -> None:
