@@ -6,6 +6,7 @@ What differs holds the file, and the message has both numbers; somebody who appr
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Context, Decimal
@@ -87,13 +88,13 @@ def _text(content: bytes) -> str:
 
 
 def lying_beside(path: Path, reads: Reads) -> list[Beside]:
-    """The checksum files and the control file that lie beside a file on disk."""
+    """The checksum files and the control file that lie beside a file on disk, in whatever case their names are."""
     of = dict.fromkeys((path.name, stem(path.name)))
     likely = [f"{each}.{kind.value}" for each in of for kind in CHECKSUMS]
     if reads.control is not None:
         likely += [reads.control.replace("{stem}", each).replace("{name}", each) for each in of]
     found: dict[CompanionKind, Beside] = {}
-    for name in dict.fromkeys(likely):
+    for name in _there(path.parent, likely):
         companion = path.with_name(name)
         if name == path.name or not companion.is_file() or companion.stat().st_size > LARGEST_BYTES:
             continue
@@ -102,6 +103,14 @@ def lying_beside(path: Path, reads: Reads) -> list[Beside]:
             kind, its_file = recognised
             found[kind] = Beside(kind=kind, of=its_file, name=name, content=companion.read_bytes())
     return list(found.values())
+
+
+def _there(folder: Path, likely: Sequence[str]) -> list[str]:
+    """What a folder has by these names, the most likely first; of one name that which is spelled as it is said."""
+    rank = {fold(name): place for place, name in reversed([*enumerate(likely)])}
+    with os.scandir(folder) as entries:
+        found = [entry.name for entry in entries if fold(entry.name) in rank]
+    return sorted(found, key=lambda name: (rank[fold(name)], name not in likely, name))
 
 
 # --- what was counted ----------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from ingester.domain import companion
-from ingester.domain.companion import ANY_CHECKSUM, CompanionKind
+from ingester.domain.companion import CompanionKind
 from ingester.domain.name import is_archive, peeled
 from ingester.domain.status import (
     REMOVAL_GUARD_PERCENT,
@@ -205,10 +205,5 @@ def companion_of(
 
 
 def _awaited(feed: Feed) -> tuple[str, ...]:
-    reads = feed.reads or {}
-    found = [CompanionKind.MARKER.value] if feed.complete_on is CompleteOn.MARKER else []
-    if "checksum" in reads:
-        found.append(ANY_CHECKSUM if reads["checksum"] == "any" else reads["checksum"])
-    if "control" in reads:
-        found.append(CompanionKind.CONTROL.value)
-    return tuple(found)
+    marker = [CompanionKind.MARKER.value] if feed.complete_on is CompleteOn.MARKER else []
+    return (*marker, *companion.demanded(feed.reads or {}))

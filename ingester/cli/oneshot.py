@@ -51,7 +51,14 @@ VALIDATE_EXAMPLES = "Example: `ingester validate customers.csv --entity customer
 
 _HOLDS = (
     *("possibly_truncated", "mass_removal", "empty_overwrite"),
-    *("companion_unreadable", "checksum_mismatch", "count_mismatch", "sum_mismatch", "trailer_missing"),
+    *(
+        "companion_missing",
+        "companion_unreadable",
+        "checksum_mismatch",
+        "count_mismatch",
+        "sum_mismatch",
+        "trailer_missing",
+    ),
 )
 _ATTEMPTS = 5
 #: Files of an archive that are named at most.
@@ -337,12 +344,17 @@ def _run(
 
 
 def _claims(order: Order) -> list[Claims]:
-    """What lies beside the file and says something of it. Raises Held where that is not so."""
+    """What lies beside the file and says something of it. Raises Held where that is not so, or is not all there."""
     from ingester import manifest
+    from ingester.domain import companion
     from ingester.domain.reads import Reads
 
-    path, drop = Path(order.drop.location), order.drop
-    beside = manifest.lying_beside(path, Reads.model_validate(order.job.reads or {}))
+    path, drop, reads = Path(order.drop.location), order.drop, order.job.reads or {}
+    beside = manifest.lying_beside(path, Reads.model_validate(reads))
+    awaited = companion.demanded(reads)
+    for each in beside:
+        awaited = companion.left(awaited, each.kind)
+    manifest.missing(awaited, order.job.approved)
     return manifest.vouched(path, drop.name, drop.sha256, beside, order.job.approved)
 
 

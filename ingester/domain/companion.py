@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
+from typing import Any
 
 from ingester.domain.name import CONTAINER_SUFFIXES, peeled
 
@@ -127,6 +128,16 @@ def accompanies(kind: CompanionKind, of: str, name: str) -> bool:
         # One of `x.csv` says nothing of `x.csv.gz`.
         return fold(of) in {fold(name), fold(stem(name))}
     return fold(of) in names(name)
+
+
+def demanded(reads: Mapping[str, Any]) -> list[str]:
+    """What has to come beside a file, by the words of how it is read."""
+    found = []
+    if checksum := reads.get("checksum"):
+        found.append(ANY_CHECKSUM if checksum == "any" else checksum)
+    if reads.get("control"):
+        found.append(CompanionKind.CONTROL.value)
+    return found
 
 
 def left(awaited: Iterable[str], kind: CompanionKind) -> list[str]:

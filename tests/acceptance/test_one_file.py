@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 import subprocess
@@ -174,3 +175,23 @@ def test_what_lies_beside_a_file_and_its_trailer_are_held_to(desk: Desk) -> None
     (desk.folder / "items.csv.md5").unlink()
     (desk.folder / "items.ctl").write_text("rows=3\n")
     assert desk.report(4, "import", FOUR, "--read", "control={stem}.ctl")["reason"] == "count_mismatch"
+
+
+@pytest.mark.parametrize("command", ["import", "validate"])
+def test_what_is_demanded_beside_a_file_and_is_not_there_holds_it(desk: Desk, command: str) -> None:
+    for demanded, said in (("checksum=sha256", "its SHA-256 checksum"), ("control={stem}.ctl", "its control file")):
+        held = desk.report(4, command, FOUR, "--read", demanded)
+        assert held["reason"] == "companion_missing"
+        assert held["message"].startswith(f"It came without {said}. ")
+        approved = desk.report(0, command, FOUR, "--read", demanded, "--approve", "companion_missing")
+        assert approved["outcome"] == "accepted"
+
+
+def test_what_lies_beside_a_file_is_found_in_any_case(desk: Desk) -> None:
+    beside = desk.folder / "ITEMS.CSV.MD5"
+    beside.write_text("0" * 32)
+    assert desk.report(4, "validate", FOUR)["reason"] == "checksum_mismatch"
+    beside.write_text(hashlib.md5(FOUR.encode()).hexdigest())
+    assert desk.report(0, "validate", FOUR, "--read", "checksum=any")["outcome"] == "accepted"
+    (desk.folder / "items.csv.md5").write_text("0" * 32)
+    assert desk.report(4, "validate", FOUR)["reason"] == "checksum_mismatch"
