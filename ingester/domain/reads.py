@@ -61,7 +61,7 @@ class Reads(BaseModel):
     header: int | None = Field(default=None, ge=0, le=10_000)
     #: The column names of a file without a header, in order; of fixed width always.
     columns: tuple[str, ...] | None = None
-    #: In characters, for fixed width.
+    #: For fixed width, in characters; in bytes where lines are filled up to one length in these.
     widths: tuple[int, ...] | None = None
     #: Lines at the end that are no rows.
     footer: int | None = Field(default=None, ge=0, le=1000)

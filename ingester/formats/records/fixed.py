@@ -1,4 +1,6 @@
-"""Text of fixed width in plain form: each line cut at the same characters, blanks around what is cut dropped.
+"""Text of fixed width in plain form: each line cut at the same places, blanks around what is cut dropped.
+
+Places are characters, or bytes where `width` finds that lines were filled up to so many of them.
 
 Lines may have lost their blanks at the end. One that is longer, by more than blanks, has a cell too many.
 """
@@ -7,7 +9,8 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
@@ -22,8 +25,12 @@ from ingester.domain.reads import Reads
 from ingester.formats.heading import IsKnown
 from ingester.formats.plain import PlainWriter, text, too_large
 from ingester.formats.plain_columns import escaped, lines
+from ingester.formats.records.width import are_bytes, may_be_bytes
 from ingester.formats.transcribed import Transcribed
 from ingester.formats.undecodable import undecodable
+
+#: The cells of a line by its number, and what is behind the last one.
+Cut = Callable[[int, str], list[str]]
 
 _BLOCK = 4 << 20
 _LF = 0x0A
@@ -47,14 +54,19 @@ def transcribe(
     limit = max(spans[-1].stop + 1, limits.cell_bytes)
     try:
         with source.open(encoding=encoding, newline=None) as file, PlainWriter(target, len(spans), limits) as writer:
+            cut: Cut = partial(_by_character, spans=spans)
+            codec = encoding.removesuffix("-sig")
+            if may_be_bytes(source, codec):
+                numbered = _lines(file, limit)
+                _header(numbered, cut, reads)
+                if are_bytes(_above(numbered, reads.footer), spans[-1], codec):
+                    cut = partial(_by_byte, spans=spans, encoding=codec)
+                file.seek(0)
             numbered = _lines(file, limit)
-            header, names = _header(numbered, spans, reads)
-            rows = _Rows(writer, spans, limits.cell_bytes)
-            held: deque[tuple[int, str]] = deque()
-            for number, line in numbered:
-                held.append((number, line))
-                if len(held) > (reads.footer or 0):
-                    rows.add(*held.popleft())
+            header, names = _header(numbered, cut, reads)
+            rows = _Rows(writer, spans, cut, limits.cell_bytes)
+            for number, line in _above(numbered, reads.footer):
+                rows.add(number, line)
             rows.flush()
     except UnicodeDecodeError:
         raise undecodable(source, encoding) from None
@@ -85,14 +97,39 @@ def _lines(file: TextIO, limit: int) -> Iterator[tuple[int, str]]:
             yield number, line
 
 
-def _header(
-    numbered: Iterator[tuple[int, str]], spans: Sequence[slice], reads: Reads
-) -> tuple[int | None, tuple[str, ...]]:
+def _above(numbered: Iterator[tuple[int, str]], footer: int | None) -> Iterator[tuple[int, str]]:
+    """The lines but for the last ones."""
+    held: deque[tuple[int, str]] = deque()
+    for each in numbered:
+        held.append(each)
+        if len(held) > (footer or 0):
+            yield held.popleft()
+
+
+def _by_character(number: int, line: str, spans: Sequence[slice]) -> list[str]:
+    """The cells of a line, and what is behind the last one."""
+    del number
+    return [*(line[span] for span in spans), line[spans[-1].stop :]]
+
+
+def _by_byte(number: int, line: str, spans: Sequence[slice], encoding: str) -> list[str]:
+    """The same where places are bytes. UnreadableFile if that would cut a character in two."""
+    if line.isascii():
+        return _by_character(number, line, spans)
+    raw = line.encode(encoding, "replace")
+    cells = [raw[span].decode(encoding, "replace") for span in (*spans, slice(spans[-1].stop, None))]
+    if "".join(cells) != line:
+        reason = f"the widths are bytes, and in line {number} they cut a character in two"
+        raise UnreadableFile("unreadable_file", notice.message("unreadable_file", expected=reason))
+    return cells
+
+
+def _header(numbered: Iterator[tuple[int, str]], cut: Cut, reads: Reads) -> tuple[int | None, tuple[str, ...]]:
     if reads.columns and not reads.header:
         return None, reads.columns
     for number, line in numbered:
         if reads.header is None or number == reads.header:
-            return number, reads.columns or tuple(line[span].strip(_PADDING) for span in spans)
+            return number, reads.columns or tuple(cell.strip(_PADDING) for cell in cut(number, line)[:-1])
         if number > reads.header:
             break
     raise UnreadableFile("missing_header", notice.message("missing_header"))
@@ -101,8 +138,9 @@ def _header(
 class _Rows:
     """Lines cut: together while they have one length and no character of several bytes, else one by one."""
 
-    def __init__(self, writer: PlainWriter, spans: Sequence[slice], cell_bytes: int) -> None:
+    def __init__(self, writer: PlainWriter, spans: Sequence[slice], cut: Cut, cell_bytes: int) -> None:
         self._writer = writer
+        self._cut = cut
         self._spans = spans
         self._end = spans[-1].stop
         self._cell_bytes = cell_bytes
@@ -129,12 +167,13 @@ class _Rows:
             self._together(cells.reshape(-1, length + 1), start)
         else:
             for number, line in enumerate(self._lines, start):
-                self._writer.write(self._cut(line), number)
+                self._writer.write(self._cells(number, line), number)
         self._lines.clear()
 
-    def _cut(self, line: str) -> list[str]:
-        cells = [text(line[span].strip(_PADDING)) for span in self._spans]
-        if surplus := line[self._end :].strip(_BLANKS):
+    def _cells(self, number: int, line: str) -> list[str]:
+        *cut, rest = self._cut(number, line)
+        cells = [text(cell.strip(_PADDING)) for cell in cut]
+        if surplus := rest.strip(_BLANKS):
             cells.append(text(surplus))
         return cells
 

@@ -59,6 +59,55 @@ def test_widths_are_characters(tmp_path: Path) -> None:
         read(tmp_path, b"0001A\xffn   \n", NAMED)
 
 
+THREE = Reads(widths=(6, 4, 4), columns=("name", "amount", "unit"))
+MAINFRAME = ["日本  1250kg  ", "ab    1251lb  ", "東京都   7g   "]
+
+
+@pytest.mark.parametrize("encoding", ["shift_jis", "cp932", "euc_jp", "gb18030"])
+def test_widths_are_bytes_where_lines_are_filled_up_to_so_many(tmp_path: Path, encoding: str) -> None:
+    data = "\r\n".join([*MAINFRAME, ""]).encode(encoding)
+    for reads in (THREE, Reads(widths=THREE.widths)):
+        head = "name  amntunit\r\n".encode(encoding) if reads.columns is None else b""
+        found, table = read(tmp_path, head + data, reads.model_copy(update={"encoding": encoding}))
+        assert list(table.values()) == [["日本", "1250", "kg"], ["ab", "1251", "lb"], ["東京都", "7", "g"]]
+    assert found.names == ("name", "amnt", "unit")
+
+
+def test_widths_are_bytes_of_utf_8_too_and_what_is_behind_them_may_be_blank(tmp_path: Path) -> None:
+    filled = ["Jürg 1250kg  ", "ab    1251lb  ", "Zoë  7   g   "]
+    for behind in ("", "    "):
+        table = read(tmp_path, "".join(f"{line}{behind}\n" for line in filled).encode(), THREE)[1]
+        assert [row[0] for row in table.values()] == ["Jürg", "ab", "Zoë"]
+        assert [row[1] for row in table.values()] == ["1250", "1251", "7"]
+
+
+def test_lines_that_lost_their_blanks_say_nothing_of_bytes(tmp_path: Path) -> None:
+    reads = Reads(widths=(6, 6), columns=("name", "unit"))
+    lines = ["Zoë   abcde", "Ann   abc", "Bo    abcdef", "Jürg  kg", "Zoë   abcdef"]
+    table = read(tmp_path, "\n".join(lines).encode(), reads)[1]
+    assert list(table.values()) == [line.split() for line in lines]
+
+
+def test_where_nobody_can_tell_whether_widths_are_bytes_the_file_is_refused(tmp_path: Path) -> None:
+    for lines in (
+        ["日本    1250  ", "日本      1250  "],  # once by bytes, once by characters
+        ["日本      1250"],
+    ):
+        with pytest.raises(UnreadableFile, match="fill all lines up"):
+            read(
+                tmp_path,
+                "\n".join(lines).encode("shift_jis"),
+                Reads(widths=(10, 4), columns=("a", "b"), encoding="shift_jis"),
+            )
+    lines = ["a日本 123", "abcde 123", "bcdef 123"]
+    with pytest.raises(UnreadableFile, match="line 1 they cut a character in two"):
+        read(
+            tmp_path,
+            "\n".join(lines).encode("shift_jis"),
+            Reads(widths=(2, 7), columns=("a", "b"), encoding="shift_jis"),
+        )
+
+
 def test_a_feed_says_where_the_header_is_and_how_long_the_footer(tmp_path: Path) -> None:
     data = b"Export of\n\nid  name  \n0001Ann   \n0002Bo    \nTOTAL    2\n"
     found, table = read(tmp_path, data, Reads(widths=(4, 6), header=3, footer=1))
