@@ -20,6 +20,7 @@ from typing import Any, Self
 from ingester.domain import notice
 from ingester.domain.errors import TransientError, UnreadableFile
 from ingester.domain.limits import Limits
+from ingester.domain.size import in_words
 from ingester.formats.plain import too_large, unreadable
 
 #: Of the processor; 50 million cells take about two minutes.
@@ -110,7 +111,7 @@ class Child:
         return answer
 
     def _too_much(self) -> UnreadableFile:
-        return too_large(f"{self._what} that takes over {self._limits.sheet_memory >> 20} MiB of memory")
+        return too_large(f"{self._what} that takes over {in_words(self._limits.sheet_memory)} of memory")
 
     def _ended(self) -> Exception:
         status = self._process.wait()

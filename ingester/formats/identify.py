@@ -30,6 +30,7 @@ _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _XML = re.compile(r"<(?:\?xml\b|!--|!DOCTYPE\b|[A-Za-z_][\w.:-]*[\s/>])")
 _ARRAY = re.compile(r"\[\s*(?:[{\[\]]|\Z)")
 _OBJECT = re.compile(r'\{\s*(?:["}]|\Z)')
+_JSON = ".json"
 _LINES = (".jsonl", ".ndjson", ".ldjson")
 
 
@@ -66,7 +67,18 @@ def _found(path: Path, name: str, sample: bytes) -> Format:
         return Format.JSON
     if _OBJECT.match(text):
         return Format.JSONL if name.casefold().endswith(_LINES) or _is_lines(text) else Format.JSON
+    if name.casefold().endswith(_JSON) and _is_value(text):
+        return Format.JSON  # whose reader says what is wrong with it
     return Format.CSV
+
+
+def _is_value(text: str) -> bool:
+    """Whether it is JSON, if nothing that could be rows."""
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _is_lines(text: str) -> bool:

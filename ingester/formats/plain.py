@@ -23,6 +23,7 @@ from typing import Protocol, Self
 
 from ingester.domain import notice
 from ingester.domain.errors import UnreadableFile
+from ingester.domain.size import in_words
 
 SEPARATOR = "\x1f"
 ESCAPE = "\x1a"
@@ -137,7 +138,7 @@ class PlainWriter:
     def _check_cells(self, cells: Sequence[str]) -> None:
         for cell in cells:
             if len(cell) * 4 > self._limits.cell_bytes and len(cell.encode()) > self._limits.cell_bytes:
-                raise too_large(f"a cell of over {self._limits.cell_bytes >> 20} MiB in row {self.rows + 1}")
+                raise too_large(f"a cell of over {in_words(self._limits.cell_bytes)} in row {self.rows + 1}")
 
     def _flush(self) -> None:
         if self._lines:
@@ -152,7 +153,7 @@ class PlainWriter:
     def _count(self, size: int) -> None:
         self._bytes += size
         if self._bytes > self._limits.unpacked_bytes:
-            raise too_large(f"over {self._limits.unpacked_bytes >> 20} MiB as a table")
+            raise too_large(f"over {in_words(self._limits.unpacked_bytes)} as a table")
 
 
 def too_large(expected: str) -> UnreadableFile:

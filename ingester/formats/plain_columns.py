@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ingester.domain.size import in_words
 from ingester.formats.plain import EMPTY, ESCAPE, SEPARATOR, TYPED, WRITTEN, too_large
 
 _TEXT = pa.large_string()
@@ -41,7 +42,7 @@ def lines(columns: Sequence[pa.Array], cell_bytes: int, first_row: int) -> memor
         longest = pc.max(pc.binary_length(column)).as_py() or 0
         if longest > cell_bytes:
             row = first_row + pc.index(pc.binary_length(column), longest).as_py()
-            raise too_large(f"a cell of over {cell_bytes >> 20} MiB in row {row}")
+            raise too_large(f"a cell of over {in_words(cell_bytes)} in row {row}")
     filled = [column.fill_null("") for column in columns]
     if len(filled) == 1:
         filled = [pc.if_else(pc.equal(filled[0], ""), _scalar(EMPTY), filled[0])]

@@ -23,6 +23,7 @@ from ingester.domain.errors import UnreadableFile
 from ingester.domain.limits import DEFAULT_LIMITS, Limits
 from ingester.domain.name import is_unfinished
 from ingester.domain.reads import Format
+from ingester.domain.size import in_words
 
 _LOCAL, _CENTRAL, _END, _END64, _LOCATOR = b"PK\3\4", b"PK\1\2", b"PK\5\6", b"PK\6\6", b"PK\6\7"
 _LOCAL_HEADER = struct.Struct("<4s5H3I2H")
@@ -214,7 +215,7 @@ def _directory(file: BinaryIO, limits: Limits) -> tuple[list[_Entry], int]:
     try:
         begins, length, shift = _directory_place(file, size)
         if length > limits.members * _ENTRY_BYTES + _SPARE_BYTES:
-            raise _too_large(f"its directory has {length:,} bytes")
+            raise _too_large(f"its directory has {in_words(length)}")
         file.seek(begins)
         return _entries(file.read(length), shift), begins
     except (struct.error, OverflowError):
@@ -432,7 +433,7 @@ def _unlzma(file: BinaryIO, left: int) -> tuple[_Unpacker, int]:
     kind, dictionary = head[4], struct.unpack_from("<I", head, 5)[0]
     lc, lp, pb = kind % 9, kind // 9 % 5, kind // 45
     if dictionary > _LARGEST_DICTIONARY:
-        raise _too_large(f"a file in it needs {dictionary:,} bytes of memory to be unpacked")
+        raise _too_large(f"a file in it needs {in_words(dictionary)} of memory to be unpacked")
     words = {"id": lzma.FILTER_LZMA1, "lc": lc, "lp": lp, "pb": pb, "dict_size": max(dictionary, 4096)}
     return lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[words]), left - len(head)
 

@@ -19,6 +19,7 @@ from ingester.domain import notice
 from ingester.domain.errors import UnreadableFile
 from ingester.domain.limits import Limits
 from ingester.domain.name import CONTAINER_SUFFIXES
+from ingester.domain.size import in_words
 from ingester.formats.packed import archive, pgp
 from ingester.formats.packed.pgp import Keyring
 from ingester.formats.plain import too_large
@@ -56,7 +57,7 @@ def unpack(
     refused. Raises UnreadableFile: `too_large`, `unreadable_file` for what is damaged, or what `pgp.decrypt` says.
     """
     if path.stat().st_size > limits.file_bytes:
-        raise too_large(f"at most {limits.file_bytes:,} bytes")
+        raise too_large(f"at most {in_words(limits.file_bytes)}")
     found: list[str] = []
     verified, unverified = False, None
     while not stop(path) and (kind := _kind(path, name)) is not None:
@@ -111,7 +112,7 @@ def _write(chunks: Iterator[bytes], target: Path, packed: int, limits: Limits, k
             for chunk in chunks:
                 total += len(chunk)
                 if total > most:
-                    raise too_large(f"its {kind} container holds over {most} bytes")
+                    raise too_large(f"its {kind} container holds over {in_words(most)}")
                 out.write(chunk)
     except (zlib.error, lzma.LZMAError, EOFError, pa.ArrowException, ValueError) as error:
         reason = (

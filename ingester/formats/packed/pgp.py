@@ -15,6 +15,7 @@ from urllib.parse import unquote_to_bytes
 
 from ingester.domain import notice
 from ingester.domain.errors import InvariantError, PermanentError, UnreadableFile
+from ingester.domain.size import in_words
 from ingester.formats.packed import pgp_key
 from ingester.formats.packed.gpg import Gpg, Overgrown, Said, TooMuch
 
@@ -185,7 +186,7 @@ def _read(gpg: Gpg, source: Path, target: Path, limit_bytes: int, *options: str)
     try:
         said = gpg.stream(*options, "--decrypt", source=source, target=target, limit_bytes=limit_bytes)
     except TooMuch:
-        raise _refused("too_large", f"it unpacks to over {limit_bytes:,} bytes") from None
+        raise _refused("too_large", f"it unpacks to over {in_words(limit_bytes)}") from None
     except Overgrown:
         raise _unreadable("it has too many parts") from None
     if said.has("BADSIG"):

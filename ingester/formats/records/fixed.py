@@ -22,6 +22,7 @@ from ingester.domain import notice
 from ingester.domain.errors import UnreadableFile
 from ingester.domain.limits import Limits
 from ingester.domain.reads import Reads
+from ingester.domain.size import in_words
 from ingester.formats.heading import IsKnown
 from ingester.formats.plain import PlainWriter, text, too_large
 from ingester.formats.plain_columns import escaped, lines
@@ -91,7 +92,7 @@ def _lines(file: TextIO, limit: int) -> Iterator[tuple[int, str]]:
         if not line:
             return
         if len(line) > limit:
-            raise too_large(f"line {number} has over {limit >> 20} MiB; is the file cut into lines?")
+            raise too_large(f"line {number} has over {in_words(limit)}; is the file cut into lines?")
         line = line.removesuffix("\n")
         if line.strip(_BLANKS):
             yield number, line

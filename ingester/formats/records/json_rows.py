@@ -17,9 +17,10 @@ from typing import BinaryIO, NoReturn
 
 from ingester.domain.limits import Limits
 from ingester.domain.reads import Format, Reads
+from ingester.domain.size import in_words
 from ingester.formats.heading import IsKnown
 from ingester.formats.plain import PlainWriter, too_large, unreadable
-from ingester.formats.records.record import TOO_DEEP, BadRecord, RecordTable, json_text, short
+from ingester.formats.records.record import BadRecord, RecordTable, TooDeep, json_text, short
 from ingester.formats.transcribed import Transcribed
 from ingester.formats.undecodable import undecodable
 
@@ -27,6 +28,8 @@ RECORD_LIMIT = 16 << 20
 #: Where the rows of an object are, unless a feed says otherwise.
 _RECORDS = "records"
 _CHUNK = 1 << 18
+#: Objects in one another in which rows are looked for.
+_DEEPEST = 8
 #: Keys of one object that is not a record, and names of them in a message.
 _MOST_KEYS = 100_000
 _NAMED = 8
@@ -64,7 +67,7 @@ def transcribe(
                     if lines:
                         _lines(source, encoding, table)
                     else:
-                        path = _document(source, encoding, path, table)
+                        path = _document(source, encoding, path, table, is_known)
                 except _Again as again:
                     path = again.args[0]
                     columns.clear()
@@ -80,7 +83,7 @@ def transcribe(
     except UnicodeDecodeError:
         raise undecodable(source, encoding) from None
     except BadRecord as bad:
-        raise unreadable(str(bad)) from None
+        raise bad.refusal() from None
     if writer.rows and not table.names():
         raise unreadable("its records have no keys")
     return Transcribed(
@@ -138,7 +141,7 @@ def _lines(source: Path, encoding: str, table: RecordTable) -> None:
         while line := file.readline(RECORD_LIMIT + 1):
             number += 1
             if len(line) > RECORD_LIMIT:
-                raise too_large(f"line {number} has over {RECORD_LIMIT >> 20} MiB")
+                raise too_large(f"line {number} has over {in_words(RECORD_LIMIT)}")
             if line.isspace():
                 continue
             try:
@@ -214,16 +217,16 @@ class _Stream:
                 if self._ended:
                     raise BadRecord(f"{error.msg} (after {error.pos - self._at} characters of it)") from None
             except RecursionError:
-                raise BadRecord(TOO_DEEP) from None
+                raise TooDeep from None
             else:
                 # A number at the end of what is in memory may go on.
                 if end < len(self._text) or self._ended:
                     if end - self._at > RECORD_LIMIT:
-                        raise too_large(f"a value of over {RECORD_LIMIT >> 20} MiB")
+                        raise too_large(f"a value of over {in_words(RECORD_LIMIT)}")
                     self._at = end
                     return value
             if len(self._text) - self._at > RECORD_LIMIT:
-                raise BadRecord(f"it is no JSON, or a value has over {RECORD_LIMIT >> 20} MiB")
+                raise BadRecord(f"it is no JSON, or a value has over {in_words(RECORD_LIMIT)}")
             self._more()
 
     def members(self) -> Iterator[str]:
@@ -260,13 +263,15 @@ class _Stream:
             try:
                 value = self.value()
             except BadRecord as bad:
-                raise BadRecord(f"record {number}: {bad}") from None
+                raise bad.within(f"record {number}") from None
             yield value
             if self.take(",]", f"after record {number}") == "]":
                 return
 
 
-def _document(source: Path, encoding: str, path: tuple[str, ...] | None, table: RecordTable) -> tuple[str, ...] | None:
+def _document(
+    source: Path, encoding: str, path: tuple[str, ...] | None, table: RecordTable, is_known: IsKnown | None
+) -> tuple[str, ...] | None:
     """The rows of one document; where they were found."""
     with source.open("rb") as file:
         stream = _Stream(file, encoding)
@@ -276,11 +281,11 @@ def _document(source: Path, encoding: str, path: tuple[str, ...] | None, table: 
         if path:
             _follow(stream, path, table)
         elif path is None and stream.next() == "{":
-            path = _search(stream, table)
+            path = _search(stream, table, is_known)
         elif stream.next() in ("[", "{"):
             _rows(stream, table)
         else:
-            raise BadRecord("it is no JSON object or array")
+            raise BadRecord("it is no JSON object or array, and has no rows")
         if stream.next():
             # Of lines, an object was the first; a list would have been told from a document.
             raise (BadRecord if is_array else _Follows)("more follows after its end")
@@ -294,7 +299,7 @@ def _rows(stream: _Stream, table: RecordTable) -> None:
         try:
             table.add(record, number)
         except BadRecord as bad:
-            raise BadRecord(f"record {number}: {bad}") from None
+            raise bad.within(f"record {number}") from None
 
 
 def _follow(stream: _Stream, path: Sequence[str], table: RecordTable) -> None:
@@ -314,15 +319,20 @@ def _follow(stream: _Stream, path: Sequence[str], table: RecordTable) -> None:
         raise BadRecord(f'there is no "{path[0]}"; there is {_listed(seen)}')
 
 
-def _search(stream: _Stream, table: RecordTable) -> tuple[str, ...]:
+def _search(stream: _Stream, table: RecordTable, is_known: IsKnown | None) -> tuple[str, ...]:
     """Rows found among the root's members. Raises _Again with the path if they are not those that were written."""
     found: list[str] = []
     empty: list[str] = []
+    deeper: list[str] = []
+    is_record = False
     count = 0
     for key in stream.members():
         count += 1
         if stream.next() != "[":
-            stream.value()
+            for path, are_rows in _leaves(stream.value(), key):
+                is_record = is_record or (is_known(path) if is_known else not are_rows)
+                if are_rows and len(deeper) <= _NAMED:
+                    deeper.append(path)
             continue
         items = stream.items()
         first = next(items, None)
@@ -346,14 +356,26 @@ def _search(stream: _Stream, table: RecordTable) -> tuple[str, ...]:
         return (found[0],)
     if empty and count == 1:
         return (empty[0],)
+    if deeper and not is_record and not stream.next():
+        said = f"rows may be in {_listed(deeper)}; the feed has to say which, as in `path: {short(deeper[0])}`"
+        raise BadRecord(said)
     raise _Again(())
+
+
+def _leaves(value: object, path: str, depth: int = _DEEPEST) -> Iterator[tuple[str, bool]]:
+    """What is in an object, by its path, and whether it may be rows: an array of objects."""
+    if isinstance(value, dict) and value and depth:
+        for key, each in value.items():
+            yield from _leaves(each, f"{path}.{key}", depth - 1)
+    else:
+        yield path, isinstance(value, list) and bool(value) and isinstance(value[0], dict)
 
 
 def _add(table: RecordTable, record: object, number: int) -> None:
     try:
         table.add(record, number)
     except BadRecord as bad:
-        raise BadRecord(f"record {number}: {bad}") from None
+        raise bad.within(f"record {number}") from None
 
 
 def _with(first: object, others: Iterator[object]) -> Iterator[object]:

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from pyarrow import parquet
 
 from ingester import arrow_alone as _arrow_alone  # noqa: F401 -- before any other module makes an array
+from ingester.domain.size import in_words
 from ingester.formats.heading import IsKnown
 from ingester.formats.plain import PlainWriter, too_large, unreadable
 from ingester.formats.plain_columns import escaped, lines, typed_column
@@ -80,7 +81,7 @@ def _texts(opened: parquet.ParquetFile, size: int, order: dict[str, Any]) -> lis
             if chunk.physical_type == "BYTE_ARRAY" and any("DICTIONARY" in each for each in chunk.encodings):
                 texts.add(chunk.path_in_schema)
     if unpacked > order["unpacked_bytes"]:
-        raise too_large(f"a Parquet file of over {order['unpacked_bytes'] >> 20} MiB unpacked")
+        raise too_large(f"a Parquet file of over {in_words(order['unpacked_bytes'])} unpacked")
     if unpacked > max(size * order["ratio"], order["ratio_bytes"]):
         raise too_large(f"a Parquet file over {order['ratio']} times as large when it is unpacked")
     return sorted(texts)

@@ -10,12 +10,13 @@ import json
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
+from ingester.domain import notice
+from ingester.domain.errors import UnreadableFile
 from ingester.domain.limits import Limits
 from ingester.domain.reads import Reads
 from ingester.formats.heading import IsKnown
 from ingester.formats.plain import TYPED, PlainWriter, text, too_large, typed
 
-TOO_DEEP = "it is nested too deeply"
 #: Zeros that are written out for an exponent; a number with more stays as it was written.
 _MOST_ZEROS = 40
 #: Of a name in a message.
@@ -24,6 +25,25 @@ _SHORT = 60
 
 class BadRecord(ValueError):
     """A record, or the text around records, is not as it must be; the message is for the customer."""
+
+    code = "unreadable_file"
+
+    def within(self, place: str) -> BadRecord:
+        """The same, and where it is."""
+        return type(self)(f"{place}: {self}")
+
+    def refusal(self, place: str = "") -> UnreadableFile:
+        """The error for the whole file."""
+        return UnreadableFile(self.code, notice.message(self.code, expected=f"{self}{place}"))
+
+
+class TooDeep(BadRecord):
+    """There is more in one another than the limits let."""
+
+    code = "too_large"
+
+    def __init__(self, said: str = "it is nested too deeply") -> None:
+        super().__init__(said)
 
 
 def _number(digits: str) -> str:
@@ -45,7 +65,7 @@ def _typed(digits: bytes) -> str:
 def json_text(value: object, depth: int) -> str:
     """A nested value as JSON again, its numbers as they were written."""
     if depth <= 0:
-        raise BadRecord(TOO_DEEP)
+        raise TooDeep
     if isinstance(value, bytes):
         return value.decode()
     if isinstance(value, dict):
@@ -150,7 +170,7 @@ class RecordTable:
                 cells[name] = typed("true" if value else "false")
             elif isinstance(value, dict) and not self._is_known(name):
                 if depth <= 1:
-                    raise BadRecord(TOO_DEEP)
+                    raise TooDeep
                 at = len(cells)
                 self._flatten(value, name + ".", cells, depth - 1)
                 before += len(cells) - at - 1

@@ -14,9 +14,10 @@ from xml.parsers import expat
 
 from ingester.domain.limits import Limits
 from ingester.domain.reads import Reads
+from ingester.domain.size import in_words
 from ingester.formats.heading import IsKnown
 from ingester.formats.plain import PlainWriter, too_large, unreadable
-from ingester.formats.records.record import TOO_DEEP, BadRecord, RecordTable, short
+from ingester.formats.records.record import BadRecord, RecordTable, TooDeep, short
 from ingester.formats.transcribed import Transcribed
 
 RECORD_LIMIT = 16 << 20
@@ -75,7 +76,7 @@ def _parse(source: Path, encoding: str | None, limits: Limits, handler: _Handler
         nonlocal depth
         depth += 1
         if depth > limits.depth:
-            raise BadRecord(TOO_DEEP)
+            raise TooDeep
         handler.start(name.rpartition(":")[2], attributes, depth)
 
     def end(_: str) -> None:
@@ -99,14 +100,14 @@ def _parse(source: Path, encoding: str | None, limits: Limits, handler: _Handler
                 fed += len(chunk)
                 # What is not parsed yet is one tag, or one comment.
                 if fed - parser.CurrentByteIndex > RECORD_LIMIT:
-                    raise too_large(f"a tag of over {RECORD_LIMIT >> 20} MiB")
+                    raise too_large(f"a tag of over {in_words(RECORD_LIMIT)}")
                 if len(names) > _MOST_NAMES:
                     raise too_large(f"over {_MOST_NAMES} different names of elements")
             parser.Parse(b"", True)
     except expat.ExpatError as error:
         raise unreadable(f"it is no XML (line {error.lineno}: {expat.ErrorString(error.code)})") from None
     except BadRecord as bad:
-        raise unreadable(f"{bad} (line {parser.CurrentLineNumber})") from None
+        raise bad.refusal(f" (line {parser.CurrentLineNumber})") from None
     except (LookupError, ValueError):
         raise unreadable("it is in an encoding that is not known here") from None
 
@@ -224,12 +225,12 @@ class _Rows(_Handler):
         try:
             self._table.add(_single(node), self._number)
         except BadRecord as bad:
-            raise BadRecord(f"row {self._number}: {bad}") from None
+            raise bad.within(f"row {self._number}") from None
 
     def _grow(self, size: int) -> None:
         self._size += size + 1
         if self._size > RECORD_LIMIT:
-            raise too_large(f"row {self._number + 1} has over {RECORD_LIMIT >> 20} MiB")
+            raise too_large(f"row {self._number + 1} has over {in_words(RECORD_LIMIT)}")
 
 
 def _put(node: _Node, name: str, value: object) -> None:

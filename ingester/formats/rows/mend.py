@@ -15,6 +15,7 @@ from functools import lru_cache
 
 from ingester.domain import notice
 from ingester.domain.errors import UnreadableFile
+from ingester.domain.size import in_words
 
 #: The longest row, in bytes: nothing longer is held in memory.
 RECORD_LIMIT = 16 << 20
@@ -225,5 +226,5 @@ class _Mender:
 
     def _too_long(self, what: str) -> UnreadableFile:
         line = self._first_line + self._out.line_count
-        reason = f"{what} that begins on line {line} does not end within {RECORD_LIMIT >> 20} MiB"
+        reason = f"{what} that begins on line {line} does not end within {in_words(RECORD_LIMIT)}"
         return UnreadableFile("unreadable_file", notice.message("unreadable_file", expected=reason))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 from xml.etree import ElementTree
 
+from ingester.domain.size import in_words
 from ingester.formats.plain import text, too_large, typed, unreadable
 from ingester.formats.sheets.number_format import Show, is_rounded, padding
 from ingester.formats.sheets.sheet_lost import NEVER_CALCULATED, Lost
@@ -48,7 +49,7 @@ def examine(source: Path, unpacked_bytes: int, ratio: int, ratio_bytes: int) -> 
                 while chunk := file.read(_CHUNK):
                     total += len(chunk)
                     if total > unpacked_bytes:
-                        raise too_large(f"a workbook of over {unpacked_bytes >> 20} MiB unpacked")
+                        raise too_large(f"a workbook of over {in_words(unpacked_bytes)} unpacked")
                     if total > allowed:
                         raise too_large(f"a workbook over {ratio} times as large when it is unpacked")
                     if is_xml:
@@ -76,7 +77,7 @@ def lost_cells(source: Path, sheet: str) -> Lost:
 
 def _small(workbook: zipfile.ZipFile, name: str) -> bytes:
     if workbook.getinfo(name).file_size > _LIST_LIMIT:
-        raise too_large("a workbook with a list of sheets of over 16 MiB")
+        raise too_large(f"a workbook with a list of sheets of over {in_words(_LIST_LIMIT)}")
     return workbook.read(name)
 
 
@@ -155,7 +156,7 @@ def _windows(file: IO[bytes]) -> Iterator[tuple[bytes, bytes]]:
             yield data[:cut], prefix
         rest = data[max(cut, 0) :]
         if len(rest) > _LIST_LIMIT:
-            raise too_large("a cell of over 16 MiB")
+            raise too_large(f"a cell of over {in_words(_LIST_LIMIT)}")
     yield rest, prefix or b""
 
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ingester.domain.size import in_words
 from ingester.formats.in_order import in_order
 from ingester.formats.plain import too_large
 from ingester.formats.rows.cut import Positions
@@ -140,7 +141,7 @@ class DelimitedReader:
             return  # no row is as long as a cell may be
         for column in block.table.columns:
             if len(column) and pc.max(pc.binary_length(column)).as_py() > most:
-                raise too_large(f"a cell of over {most >> 20} MiB")
+                raise too_large(f"a cell of over {in_words(most)}")
 
     def _again(self, finder: Finder, extent: _Extent) -> Piece:
         if self._index is None or extent.entry is None:

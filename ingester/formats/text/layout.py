@@ -15,6 +15,7 @@ from ingester.domain.claim import Claims, of_trailer
 from ingester.domain.errors import UnreadableFile
 from ingester.domain.limits import DEFAULT_LIMITS, Limits
 from ingester.domain.reads import Reads
+from ingester.domain.size import in_words
 from ingester.formats.heading import Heading, IsKnown, find_heading
 from ingester.formats.plain import too_large
 from ingester.formats.rewritten import Rewritten
@@ -198,7 +199,7 @@ class _Head:
             if found or at_end:
                 return found
             if wanted >= RECORD_LIMIT:
-                reason = f"its first row does not end within {RECORD_LIMIT >> 20} MiB"
+                reason = f"its first row does not end within {in_words(RECORD_LIMIT)}"
                 raise UnreadableFile("unreadable_file", notice.message("unreadable_file", expected=reason))
             wanted *= 4
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ingester.domain import notice
 from ingester.domain.errors import UnreadableFile
+from ingester.domain.size import in_words
 from ingester.formats.in_order import in_order
 from ingester.formats.plain import ESCAPE, ESCAPED_DELIMITER, SEPARATOR, text
 from ingester.formats.rewritten import Rewritten
@@ -99,7 +100,7 @@ def _lines(pieces: Iterator[str]) -> Iterator[str]:
             yield held[:end]
             held = held[end:]
         if len(held) > RECORD_LIMIT:
-            reason = f"a line does not end within {RECORD_LIMIT >> 20} MiB"
+            reason = f"a line does not end within {in_words(RECORD_LIMIT)}"
             raise UnreadableFile("unreadable_file", notice.message("unreadable_file", expected=reason))
     yield held
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -179,6 +180,37 @@ def test_what_is_no_json_is_refused_with_the_place(tmp_path: Path, document: str
         assert read(tmp_path, document)[1] == [[Typed("1")], ["BROKEN " + '{"a": 2', ""]]
     else:
         assert reason in refusal(tmp_path, document)
+
+
+ENVELOPE = '{"meta": {"total": 2}, "data": {"items": [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}]}}'
+
+
+def test_rows_that_are_deeper_than_they_are_looked_for_are_pointed_at(tmp_path: Path) -> None:
+    said = 'rows may be in "data.items"; the feed has to say which, as in `path: data.items`'
+    assert said in refusal(tmp_path, ENVELOPE)
+    assert read(tmp_path, ENVELOPE, Reads(path="data.items"))[1] == [[Typed("1"), "a"], [Typed("2"), "b"]]
+
+
+def test_a_record_with_a_list_of_others_is_a_record(tmp_path: Path) -> None:
+    document = '{"id": 1, "name": {"first": "a"}, "address": {"phones": [{"number": 1}]}}'
+    for known in ("id", "name.first", "address.phones"):
+        assert read(tmp_path, document, known=known)[0].names == ("id", "name.first", "address.phones")
+
+
+@pytest.mark.parametrize(("document", "is_refused"), [('{"a": {"b": [{"c": 1}]}}', True), (ENVELOPE, False)])
+def test_where_no_columns_are_known_only_what_has_nothing_else_is_no_record(
+    tmp_path: Path, document: str, is_refused: bool
+) -> None:
+    (tmp_path / "source").write_text(document)
+    with pytest.raises(UnreadableFile, match="rows may be in") if is_refused else nullcontext():
+        assert transcribe(tmp_path / "source", tmp_path / "plain", Reads(), Limits()).rows == 1
+
+
+def test_what_is_nested_too_deeply_is_over_a_limit(tmp_path: Path) -> None:
+    for document in ('[{"a": {"b": {"c": 1}}}]', '[{"a": [[[1]]]}]', "[" * 100_000):
+        with pytest.raises(UnreadableFile, match="nested too deeply") as refused:
+            read(tmp_path, document, None, Limits(depth=2))
+        assert refused.value.code == "too_large"
 
 
 def test_bytes_that_are_no_text_are_told_by_their_place(tmp_path: Path) -> None:

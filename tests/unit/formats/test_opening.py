@@ -220,6 +220,12 @@ def test_what_is_no_text_is_refused_with_the_reason(tmp_path: Path, data: bytes,
     assert caught.value.code == "unreadable_file"
 
 
+@pytest.mark.parametrize("value", ["null", " 7\n", '"id"', "true"])
+def test_json_that_is_one_value_is_no_table(tmp_path: Path, value: str) -> None:
+    with pytest.raises(UnreadableFile, match="no JSON object or array, and has no rows"):
+        opened(tmp_path, value, "items.json")
+
+
 def test_a_single_nul_is_the_fault_of_its_cell_not_of_the_file(tmp_path: Path) -> None:
     assert opened(tmp_path, b"a,b\n1,x\x00y\n").detected.delimiter == ","
 
@@ -382,7 +388,7 @@ def test_containers_in_containers_are_counted(tmp_path: Path) -> None:
     [
         (Limits(columns=2), "3 columns"),
         (Limits(rows=1), "over 1 rows"),
-        (Limits(cell_bytes=1000), "a cell of over"),
+        (Limits(cell_bytes=1000), "a cell of over 1000 bytes"),
         (Limits(file_bytes=10), "at most 10 bytes"),
     ],
 )

@@ -92,6 +92,8 @@ def test_a_broken_record_has_more_cells_than_any_row_and_is_given_back_as_sent(t
         (Limits(rows=2), "over 2 rows"),
         (Limits(columns=2), "3 columns; at most 2"),
         (Limits(cell_bytes=2**20), "a cell of over 1 MiB in row 3"),
+        (Limits(cell_bytes=1000), "a cell of over 1000 bytes in row 3"),
+        (Limits(cell_bytes=2**10 + 2**9), "a cell of over 1.5 KiB in row 3"),
         (Limits(unpacked_bytes=2**20), "over 1 MiB as a table"),
     ],
 )
