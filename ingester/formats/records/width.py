@@ -14,7 +14,7 @@ from ingester.domain import notice
 from ingester.domain.errors import UnreadableFile
 
 _BLOCK = 1 << 20
-#: So many rows are of one length because they are whole, not by chance.
+#: So many rows are of one length since they are whole, not by chance.
 _ENOUGH = 3
 
 
@@ -51,7 +51,8 @@ def are_bytes(rows: Iterable[tuple[int, str]], last: slice, encoding: str) -> bo
     if not matters or _is_one_of(characters, whole):
         return False
     if _is_one_of(in_bytes, whole):
-        if plain <= in_bytes and (count >= _ENOUGH or has_blank):
+        differ = len(characters) + len(plain) > 1  # in characters, and are of one length in bytes
+        if plain <= in_bytes and (has_blank or (count >= _ENOUGH and differ)):
             return True
         if plain <= in_bytes or several > 1 or has_blank:
             raise _undecided(suspect)

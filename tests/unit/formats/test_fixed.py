@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ingester.domain.errors import UnreadableFile
@@ -135,7 +135,10 @@ def test_limits_hold(tmp_path: Path, limits: Limits, code: str) -> None:
 )
 def test_any_table_comes_back(table: list[list[str]], whole: bool) -> None:
     lines = ["".join(cell.ljust(5) for cell in row) for row in table]
-    data = "\n".join(line if whole else line.rstrip(" ") for line in lines)
+    sent = [line if whole else line.rstrip(" ") for line in lines]
+    # Without their last blanks these may have been filled up in bytes.
+    assume(not any(len(line) < 15 == len(line.encode()) for line in sent))
+    data = "\n".join(sent)
     path = scratch_root() / "fixed"
     path.mkdir(exist_ok=True)
     _, found = read(path, data.encode(), Reads(widths=(5, 5, 5), columns=("a", "b", "c")))
