@@ -173,10 +173,10 @@ def _of_numbers(text: pa.StringArray, kind: FieldType) -> Evidence:
 
 
 def _of_dates(text: pa.StringArray) -> Evidence:
-    standard = pc.match_substring_regex(text, _STANDARD_DATE).true_count
-    others = len(text) - text.null_count - standard
-    orders, unclear = _orders(text) if others else (_NO_ORDERS, _NO_ORDERS[:, 0])
-    return Evidence(dates=orders, unclear_dates=unclear, standard=np.array([standard, others]))
+    is_standard = pc.match_substring_regex(text, _STANDARD_DATE)
+    others = text.filter(pc.invert(is_standard))
+    orders, unclear = _orders(others) if len(others) else (_NO_ORDERS, _NO_ORDERS[:, 0])
+    return Evidence(dates=orders, unclear_dates=unclear, standard=np.array([is_standard.true_count, len(others)]))
 
 
 def _orders(text: pa.StringArray) -> tuple[Counts, Counts]:

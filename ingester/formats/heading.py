@@ -56,7 +56,8 @@ def find_heading(rows: Sequence[Sequence[str]], is_known: IsKnown | None = None)
     for index, cells in enumerate(rows[:_ABOVE]):
         filled = _filled(cells)
         if filled >= max(1, width - max(1, width // 3)) and (width == 1 or filled > 1):
-            return _judged(rows, index + 1 if _last(cells) > width and _is_header(rows, index + 1, width) else index)
+            is_title = _last(cells) > width and _is_header(rows, index + 1, width)
+            return _judged(rows, index + 1 if is_title else index, is_known)
     return _from(rows, 0)
 
 
@@ -93,15 +94,15 @@ def known_names(row: Sequence[str], is_known: IsKnown) -> int:
     return sum(map(is_known, {cell.strip() for cell in row if cell.strip()}))
 
 
-def _judged(rows: Sequence[Sequence[str]], index: int) -> Heading:
+def _judged(rows: Sequence[Sequence[str]], index: int, is_known: IsKnown | None) -> Heading:
     """What the first row of full width is: a header, the first line of one, or data already."""
     row, below = rows[index], rows[index + 1 : index + 2]
     if _is_group(row) and below and (_is_names(below[0]) or _is_under(row, below[0])):
-        return _from(rows, index)
+        return _from(rows, index, is_known)
     against, in_favour = _evidence(rows, index)
     if against > in_favour:
         return Heading(None, index)
-    return _from(rows, index)
+    return _from(rows, index, is_known)
 
 
 def _is_header(rows: Sequence[Sequence[str]], index: int, width: int) -> bool:

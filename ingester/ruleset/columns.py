@@ -15,7 +15,7 @@ from ingester.ruleset.model import Entity, Field
 from ingester.ruleset.naming import fold_header, letters
 
 #: How like two names are that differ in a typing error or two.
-_LIKE = 0.83
+_LIKE = 0.84
 #: How much less like the second best field has to be.
 _MARGIN = 0.06
 #: Shorter names are too often like one another.
@@ -171,7 +171,7 @@ def _scores(column: str, entity: Entity) -> Iterator[tuple[float, str]]:
             continue
         alike = [
             OSA.normalized_similarity(name, letters(each))
-            for each in (field.name, *field.aliases, field.title)
+            for each in (field.name, *field.aliases)
             if _DIGITS.findall(each) == digits and _is_mistyped(words, _words(each))
         ]
         if alike:

@@ -14,8 +14,10 @@ Show = Callable[[int], str]
 #: A spreadsheet keeps fifteen digits: whole numbers are all there below this.
 EXACT = 10**15
 
-#: What shows a language or a colour, not a character of the value.
-_MODIFIER = re.compile(r"\[(?:\$-[0-9A-Fa-f,]+|[A-Za-z]{3,7})\]")
+#: What shows a language, a colour or the width of a character, not a character of the value as the first group does.
+_MODIFIER = re.compile(r'(\\.|"[^"]*")|\[(?:\$-[0-9A-Fa-f,]+|[A-Za-z]{3,7})\]|[_*].')
+#: For which numbers a section is, as in `[<=99999]00000;00000-0000`.
+_CONDITION = re.compile(r"\[(<=?)([0-9]{1,15})\]")
 _SECTION = re.compile(r'(?:\\.|"[^"]*"|[^;"\\])*')
 _TOKEN = re.compile(r'0|\\(.)|"([^"]*)"|([-+ ():])')
 #: Characters that nobody sees, or that are no part of the value: text in quotes, escaped ones, the width of another.
@@ -37,8 +39,19 @@ def is_moment(code: str) -> bool:
 
 def padding(code: str) -> Show | None:
     """How a format of zeros shows numbers; None for other formats."""
-    sections = _SECTION.findall(_MODIFIER.sub("", code))
-    found = _parts(sections[0])
+    sections = [section for section in _SECTION.findall(_MODIFIER.sub(lambda found: found[1] or "", code)) if section]
+    condition = _CONDITION.match(sections[0]) if len(sections) > 1 else None
+    if condition is None:
+        return _shown(sections[0]) if sections else None
+    below, others = _shown(sections[0][condition.end() :]), _shown(sections[1])
+    if below is None or others is None:
+        return None
+    limit = int(condition[2]) + (condition[1] == "<=")
+    return lambda value: below(value) if value < limit else others(value)
+
+
+def _shown(section: str) -> Show | None:
+    found = _parts(section)
     if found is None:
         return None
     zeros, separators, prefix, suffix = found
@@ -76,7 +89,17 @@ def _parts(section: str) -> tuple[int, list[str], str, str] | None:
     # `0` shows the number itself; "00 kg" and "$ 00" are amounts.
     if end != len(section) or zeros < 2 or any(c.isalpha() for c in suffix) or not _is_of_a_name(prefix + suffix):
         return None
+    if _is_number(prefix, "".join(after[1:-1]), suffix):
+        return None
     return zeros, [*after[1:-1], ""], prefix, suffix
+
+
+def _is_number(prefix: str, between: str, suffix: str) -> bool:
+    """Whether what stands around the digits would make another number of them: a sign, a point before decimals."""
+    points = between.count(".") + between.count(",")
+    is_mixed = "." in between and "," in between
+    is_sign = not any(map(str.isalnum, prefix)) and ("-" in prefix or "-" in suffix)
+    return is_sign or ("(" in prefix and ")" in suffix) or points == 1 or is_mixed
 
 
 def _is_of_a_name(characters: str) -> bool:

@@ -42,6 +42,7 @@ class Lost:
 
     def keep_shown(self, place: tuple[int, int], value: float, show: Show) -> None:
         """A number as its format shows it, if that is more than the number."""
+        value = float(f"{value:.15g}")  # as people see it: formulas leave traces behind
         if value.is_integer() and 0 <= value < EXACT and (shown := show(int(value))) != str(int(value)):
             self.keep(place, text(shown))
 

@@ -73,6 +73,9 @@ def tell_dialect(sample: str, reads: Reads, is_known: IsKnown | None = None) -> 
     if free and (drawn := tell_drawn(body)):
         return Dialect("|", "", comment=comment, announced=announced is not None, drawn=drawn)
     delimiters = [pinned] if pinned else list(_candidates(body))
+    if is_known is not None and not pinned and not reads.columns and reads.header is None:
+        delimiters = [each for each in delimiters if each not in _WEAK or _names_columns(body, each, is_known)]
+        delimiters = delimiters or [","]
     quotes = [reads.quote] if reads.quote is not None else list(_quotes(body, delimiters))
     settled = reads.escape is not None or reads.quote is not None
     # A table of one column has to be beaten; its delimiter is one that it does not have.
@@ -102,6 +105,14 @@ def _candidates(body: str) -> Iterator[str]:
     several = [run for run in several if shown.count(run) * run.count(run[0]) * 10 >= 7 * shown.count(run[0])]
     found = [*(delimiter for delimiter in present if delimiter not in _WEAK), *several]
     yield from [*found, *(delimiter for delimiter in present if delimiter in _WEAK)] or [","]
+
+
+def _names_columns(body: str, delimiter: str, is_known: IsKnown) -> bool:
+    """Whether it divides the header into names that the rules know: `Item ID` may be the name of a single column."""
+    header = next((line.strip() for line in body.splitlines() if line.strip()), "")
+    names = [name.strip("\"'` ") for name in header.split(delimiter)]
+    known = sum(map(is_known, names))
+    return not is_known(header) and known * 2 > len(names) and (known > 2 or known == len(names))
 
 
 def _quotes(body: str, delimiters: Sequence[str]) -> Iterator[str]:

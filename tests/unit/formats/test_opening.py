@@ -546,6 +546,25 @@ def test_known_names_beside_a_blank_one_are_the_whole_header(tmp_path: Path, dat
     assert [len(rows(found)), found.detected.header_row] == [data.count("\n"), 1]
 
 
+@pytest.mark.parametrize(
+    ("data", "width"),
+    [
+        ("Item ID\nSKU 100\nSKU 200\n", 1),
+        ("Group Name\nA 1\nB 2\n", 1),
+        ("ID Other\nVAN 07\nVAN 08\n", 1),
+        ("ID Label\n100 x\n200 y\n", 2),
+    ],
+)
+def test_a_blank_divides_a_header_into_known_names_only(tmp_path: Path, data: str, width: int) -> None:
+    found = opened(tmp_path, data, is_known={"Item ID", "ID", "Name", "Label"}.__contains__)
+    assert [len(row) for row in rows(found)] == [width] * 3
+
+
+def test_known_names_that_are_few_are_of_one_line_all_the_same(tmp_path: Path) -> None:
+    data = "id,plate,Note,,x5,x6,x7,x8,x9,x10\n,,first note,second,,,,,,\nV2,CD 13,a,b,c,d,e,f,g,h\n"
+    assert len(rows(opened(tmp_path, data, is_known={"id", "plate"}.__contains__))) == 3
+
+
 def test_names_that_rows_below_leave_out_are_names(tmp_path: Path) -> None:
     found = opened(tmp_path, "id,name,note\n1,Bob\n2,Al\n3,Eve\n")
     assert rows(found)[0] == ["id", "name", "note"]
