@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from ingester.domain.errors import TransientError
+from ingester.formats.packed import gpg, pgp
 from tests.confinement import Confinement
 from tests.openpgp import Person
 from tests.unit_file import Unit
@@ -35,6 +37,17 @@ DECRYPTS = textwrap.dedent("""
 def us() -> Iterator[Person]:
     with Person("us") as person:
         yield person
+
+
+def test_without_an_agent_a_message_is_tried_again_not_refused(
+    tmp_path: Path, us: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "message").write_bytes(us.writes(b"x", "--encrypt", to=(us,)))
+    monkeypatch.setattr(gpg, "_ALWAYS", (*gpg._ALWAYS, "--no-autostart"))  # as where it starts too late
+    with pytest.raises(TransientError, match="agent"):
+        pgp.decrypt(
+            tmp_path / "message", tmp_path / "plain", pgp.Keyring((us.secret,)), limit_bytes=1 << 20, signed=False
+        )
 
 
 def arguments(tmp_path: Path, us: Person, data: bytes) -> list[str]:

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from ingester.domain.errors import ConfigurationError
+from ingester.domain.errors import ConfigurationError, TransientError
 
 _PIPE_BYTES = 1 << 20
 #: What gpg says of an honest message is a few kilobytes.
@@ -34,6 +34,9 @@ _PAGE_BYTES, _TICKS = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_CLK_TCK")
 _LOOK_SECONDS = 0.05
 _MARK = "[GNUPG:] "
 _HIDDEN = ".gpg-"
+#: Of IMPORT_OK's number: a private key was among what was imported.
+_WITH_PRIVATE = 16
+_TRIES = 2
 
 
 class TooMuch(Exception):
@@ -94,10 +97,19 @@ class Gpg:
             os.close(self._descriptor)
 
     def take(self, keys: Sequence[str]) -> frozenset[str]:
-        """Import keys, public or secret; returns their fingerprints."""
+        """Import keys, public or secret; returns their fingerprints. TransientError if gpg cannot for its agent."""
         # One by one: a key that gpg cannot read would end the import of those behind it.
-        imports = [self.ask("--import", given=key.encode())[0] for key in keys]
+        imports = [self._imported(key) for key in keys]
         return frozenset(line[1] for said in imports for line in said.of("IMPORT_OK"))
+
+    def _imported(self, key: str) -> Said:
+        """Without its agent, which a busy machine may start too late, gpg takes the public half and says nothing."""
+        for _ in range(_TRIES):
+            said, _ = self.ask("--import", given=key.encode())
+            imported = said.of("IMPORT_OK")
+            if "PRIVATE KEY" not in key or not imported or any(int(each[0]) & _WITH_PRIVATE for each in imported):
+                return said
+        raise TransientError("the agent of gpg did not take a private key")
 
     def ask(self, *arguments: str, given: bytes = b"", limit_bytes: int = 16 << 20) -> tuple[Said, bytes]:
         """Run it on a few bytes; returns what it said and what it wrote."""
