@@ -79,10 +79,16 @@ class AnyDateCast:
         if not typed.faults:
             return typed
         odd = typed.faults[0].positions
-        cells = clean(text.take(pa.array(odd)))
+        # A column has few different days, or mistakes, in many cells.
+        encoded = text.take(pa.array(odd)).dictionary_encode()
+        cells, which = clean(encoded.dictionary), encoded.indices.to_numpy()
         further = self.read(pc.replace_substring_regex(cells, _MIDNIGHT, ""), style)
-        faults = [Fault(each.code, each.expected, odd[each.positions], each.hint) for each in further.faults]
-        return Typed(replaced(typed.values, odd, further.values), faults)
+        faults = []
+        for each in further.faults:
+            is_faulty = np.zeros(len(cells), np.bool_)
+            is_faulty[each.positions] = True
+            faults.append(Fault(each.code, each.expected, odd[is_faulty[which]], each.hint))
+        return Typed(replaced(typed.values, odd, further.values.take(encoded.indices)), faults)
 
     def read(self, cells: pa.StringArray, style: Style) -> Typed:
         """Cast cleaned cells of which few are canonical."""

@@ -153,11 +153,13 @@ def test_write_back_is_eased_only_as_long_as_it_is_asked_for_and_harms_nothing(t
     def easing() -> bool:
         return any(thread.name == "writeback" for thread in threading.enumerate())
 
-    for database in (tmp_path / "gone.db", tmp_path, None):
+    there = tmp_path / "data.db"
+    there.touch()
+    for database in (there, tmp_path, tmp_path / "gone.db", None):
         with eased(database):
-            assert easing() is (database is not None)
+            assert easing() is (database is not None and database.exists())
             time.sleep(0.25)
         assert not easing()
-    with pytest.raises(ZeroDivisionError), eased(tmp_path / "gone.db"):
+    with pytest.raises(ZeroDivisionError), eased(there):
         _ = 1 / 0
     assert not easing()
