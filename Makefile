@@ -11,7 +11,7 @@ ROUNDS ?= 3
 KILLS ?= 300
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test explore lint bench bench-exchange bench-reading bench-soak crash-soak format lock wheel clean
+.PHONY: help demo test explore lint bench bench-exchange bench-reading bench-sftp bench-soak crash-soak format lock wheel clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ bench-exchange: $(VENV)/.bench ## measure a whole service: a thousand customers 
 
 bench-reading: $(VENV)/.bench ## measure what it costs to find out what a file is, and to read it
 	@$(BIN)/python -m tests.benchmarks.reading --rows $(ROWS)
+
+bench-sftp: $(VENV)/.bench ## measure against OpenSSH's server, which has to be there (Debian: openssh-server)
+	@$(BIN)/python -m tests.benchmarks.sftp
 
 bench-soak: $(VENV)/.bench ## measure from 10,000 to 10 million rows: half an hour, 15 GB of disk
 	@$(BIN)/python -m tests.benchmarks.soak --rounds $(ROUNDS)
