@@ -622,7 +622,7 @@ def live_through(engines: list[Engine], action: Action, history: list[tuple[File
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("action", Action)
-@examples(8, suppress_health_check=list(HealthCheck))
+@examples(5, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_both_databases_do_what_the_contract_says(engines: list[Engine], action: Action, data: st.DataObject) -> None:
     live_through(engines, action, data.draw(histories(action)))

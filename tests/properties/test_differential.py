@@ -43,7 +43,7 @@ def test_both_flag_the_same_odd_cells_under_every_form_of_a_type(kind: FieldType
 
 @pytest.mark.parametrize("kind", FieldType)
 def test_both_flag_the_same_cells_of_a_type(kind: FieldType, folder: Path) -> None:
-    @examples(20, **PLAIN)
+    @examples(10, **PLAIN)
     @given(tables(st.just(kind), width=4, length=40, ragged=False))
     def agree(table: Table) -> None:
         assert disagreements(table.written(folder)) == []
@@ -51,7 +51,7 @@ def test_both_flag_the_same_cells_of_a_type(kind: FieldType, folder: Path) -> No
     agree()
 
 
-@examples(40, **PLAIN)
+@examples(20, **PLAIN)
 @given(table=tables(KINDS, width=3, length=10, ragged=True))
 def test_both_flag_the_same_rows_of_an_untidy_file(table: Table, folder: Path) -> None:
     assert disagreements(table.written(folder)) == []
