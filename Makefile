@@ -42,7 +42,7 @@ bench-exchange: $(VENV)/.bench ## measure a whole service: a thousand customers 
 bench-reading: $(VENV)/.bench ## measure what it costs to find out what a file is, and to read it
 	@$(BIN)/python -m tests.benchmarks.reading --rows $(ROWS)
 
-bench-sftp: $(VENV)/.bench ## measure against OpenSSH's server, which has to be there (Debian: openssh-server)
+bench-sftp: $(VENV)/.bench ## measure against sshd (Debian: openssh-server): 20 GB of disk
 	@$(BIN)/python -m tests.benchmarks.sftp
 
 bench-soak: $(VENV)/.bench ## measure from 10,000 to 10 million rows: half an hour, 15 GB of disk

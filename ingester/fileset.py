@@ -21,7 +21,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
 from ingester import consequence, fault
-from ingester.directory import DataDirectory, sync_file
+from ingester.directory import DataDirectory, sync_file, sync_folder
 from ingester.domain import notice
 from ingester.domain.errors import TransientError
 from ingester.domain.status import Outcome, Status
@@ -160,6 +160,7 @@ class FileSets:
         staged = self._directory.work / f"{job.id}.{secrets.token_hex(4)}{_STAGED}"
         staged.write_bytes(status.encode(status.document(job, drop, self._report(job, members))))
         sync_file(staged)
+        sync_folder(staged.parent)
         return staged
 
     def _show(self, staged: Path) -> None:

@@ -50,15 +50,8 @@ IMPORT_EXAMPLES = (
 VALIDATE_EXAMPLES = "Example: `ingester validate customers.csv --entity customer --out reports`"
 
 _HOLDS = (
-    *("possibly_truncated", "mass_removal", "empty_overwrite"),
-    *(
-        "companion_missing",
-        "companion_unreadable",
-        "checksum_mismatch",
-        "count_mismatch",
-        "sum_mismatch",
-        "trailer_missing",
-    ),
+    *("possibly_truncated", "mass_removal", "empty_overwrite", "companion_missing", "companion_unreadable"),
+    *("checksum_mismatch", "count_mismatch", "sum_mismatch", "trailer_missing"),
 )
 _ATTEMPTS = 5
 #: Files of an archive that are named at most.

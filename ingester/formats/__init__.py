@@ -7,6 +7,7 @@ rows/        whole rows found in its bytes
 records/     JSON, XML, Parquet and fixed width, brought into the plain form
 sheets/      workbooks, likewise
 plain.py     that form;  rewritten.py: how its cells are turned back into what they were before
+in_order.py  parts of a file worked on by threads
 heading.py   which row is the header, in text and sheets
 child.py     a reader in a process of its own;  serving.py: the side that is in that process
 """

@@ -239,7 +239,7 @@ class _Styles:
             if self.state[1]:
                 return
             found = self._task.settled(self._pinned, self._task.look(block))
-            if self._unseen and not all(each.decimal != "," and not each.doubtful for each in found.values()):
+            if self._unseen and any(each.decimal == "," or each.doubtful for each in found.values()):
                 raise _UnsettledError(found)
             self.state = (found, True)
 

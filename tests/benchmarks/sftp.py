@@ -78,7 +78,7 @@ class Place:
     port: int
     key: Path
     known_hosts: Path
-    #: Where files go, and the physical folder if there is one to be emptied between the rounds.
+    #: Where files go. Nothing is removed between the rounds.
     folder: str
 
     def flags(self) -> list[str]:
@@ -131,6 +131,7 @@ class Race:
         self.figures: Figures = {}
         self._rounds = rounds
         self._round = 0
+        self._down = "customers_down.csv"
         self._files = files
         self._big = source / "big.csv"
         with self._big.open("wb") as out:
@@ -188,7 +189,6 @@ class Race:
 
     def prepare_download(self) -> None:
         """A file that both have."""
-        self._down = "customers_down.csv"
         for place in self.places:
             place.batch(f"put {self._big} {place.folder}/{self._down}")
 

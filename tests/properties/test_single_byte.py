@@ -7,7 +7,7 @@ from collections.abc import Callable
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingester.formats.text.single_byte import single_bytes_as_utf8
+from ingester.formats.text.single_byte import has_single_bytes, single_bytes_as_utf8
 from tests.examples import examples
 
 ASCII = st.binary(min_size=200, max_size=600).map(lambda raw: bytes(byte & 0x7F for byte in raw))
@@ -24,6 +24,11 @@ ASCII = st.binary(min_size=200, max_size=600).map(lambda raw: bytes(byte & 0x7F 
 def test_text_becomes_what_the_codec_makes_of_it(codec: str, texts: list[bytes], between: bytes) -> None:
     raw = between.join(texts)
     assert _outcome(lambda: bytes(single_bytes_as_utf8(raw, codec))) == _outcome(lambda: raw.decode(codec).encode())
+
+
+def test_an_encoding_with_another_percent_sign_is_not_taken_for_ascii() -> None:
+    assert has_single_bytes("cp862")
+    assert not has_single_bytes("cp864")
 
 
 def _outcome(convert: Callable[[], bytes]) -> bytes | int:

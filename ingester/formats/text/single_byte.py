@@ -11,13 +11,14 @@ import numpy.typing as npt
 #: How the names of Python's codecs begin that are such encodings.
 _NAMES = ("cp125", "iso8859", "koi8", "mac", "cp437", "cp85", "cp86", "ascii", "latin")
 _BEYOND_ASCII = 0x80
+_ASCII = bytes(range(_BEYOND_ASCII))
 #: Python's own codec takes the same time for every byte; whole arrays are quicker while at most one of so many counts.
 _SPARSE = 16
 
 
 def has_single_bytes(codec: str) -> bool:
-    """Whether a codec of Python's is such an encoding."""
-    return codec.startswith(_NAMES)
+    """Whether a codec of Python's is such an encoding; that of Arabic DOS has another percent sign."""
+    return codec.startswith(_NAMES) and _ASCII.decode(codec) == _ASCII.decode("ascii")
 
 
 def single_bytes_as_utf8(raw: bytes, codec: str) -> bytes | memoryview:

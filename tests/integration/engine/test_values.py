@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pytest
 
 from ingester.checks.style import Style
 from ingester.formats.opening import open_drop
@@ -87,6 +88,33 @@ def test_one_cell_is_too_little_to_make_thousands_of_all_others(tmp_path: Path) 
     attempt = Attempt(tmp_path, [*map(usual, range(100)), 'x,"12,5",13/04/2026,new'])
     assert attempt.codes == {("ambiguous_number", "amount"): 100, ("ambiguous_date", "on"): 100}
     assert attempt.values("amount")[-1] == "12.5"
+
+
+def test_what_the_first_rows_settle_is_remembered_where_the_last_one_is_in_doubt(tmp_path: Path) -> None:
+    settle = [f"a{number},12.75,2026-04-03,new" for number in range(3000)]
+    plain = [f"b{number},7,2026-04-03,new" for number in range(ROWS)]
+    attempt = Attempt(tmp_path, [*settle, *plain, 'x,"1,234",2026-04-03,new'])
+    assert attempt.values("amount")[-1] == "1234"
+    assert attempt.codes == {}
+    attempt = Attempt(tmp_path, [*settle, *plain, 'x,"12,5",2026-04-03,new'])
+    assert attempt.values("amount")[0] == "12.75"
+    assert attempt.codes == {("invalid_type", "amount"): 1}
+
+
+def test_a_date_of_another_kind_is_a_mistake_however_far_above_the_others_are(tmp_path: Path) -> None:
+    days = [f"a{number},1,2026-04-03,new" for number in range(3000)]
+    none = [f"b{number},1,,new" for number in range(ROWS)]
+    attempt = Attempt(tmp_path, [*days, *none, "x,1,31/12/2020,new"])
+    assert attempt.codes == {("invalid_type", "on"): 1}
+
+
+def test_a_few_mistakes_at_the_end_leave_what_was_read_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [f"{number},12.75,2026-04-03,new" for number in range(ROWS)]
+    again: list[object] = []
+    monkeypatch.setattr(prevalidation, "_again", lambda *given: again.append(given))
+    attempt = Attempt(tmp_path, [*rows, 'x,"12,5",31/12/2020,new'])
+    assert attempt.codes == {("invalid_type", "amount"): 1, ("invalid_type", "on"): 1}
+    assert not again
 
 
 def test_a_number_that_is_no_slip_of_the_finger_settles_its_column_alone(tmp_path: Path) -> None:
